@@ -1,0 +1,65 @@
+"""Whole fits: time, peak memory, duality gap reached and passes over X."""
+
+import numpy as np
+
+from . import problems
+
+
+class Path:
+    """The lasso path of 100 alphas at the default tolerance."""
+
+    params = [list(problems.ALL), [True, False]]
+    param_names = ["problem", "fit_intercept"]
+
+    def setup(self, problem, fit_intercept):
+        from fastreg import fit_path
+
+        X, y = problems.ALL[problem]()
+        self.fit = lambda: fit_path(X, y, loss="squared", alphas=100, fit_intercept=fit_intercept)
+
+    def time_path(self, problem, fit_intercept):
+        self.fit()
+
+    def peakmem_path(self, problem, fit_intercept):
+        self.fit()
+
+    def track_gap(self, problem, fit_intercept):
+        return float(np.max(self.fit().relative_gaps))
+
+    track_gap.unit = "largest relative duality gap"
+
+    def track_passes(self, problem, fit_intercept):
+        return self.fit().n_passes
+
+    track_passes.unit = "passes over X"
+
+
+class SmallLasso:
+    """One Lasso on 50 x 10: the cost of everything but the arithmetic."""
+
+    def setup(self):
+        from fastreg import Lasso
+
+        rng = np.random.default_rng(4)
+        self.X = rng.standard_normal((50, 10))
+        self.y = self.X[:, :3].sum(axis=1) + rng.standard_normal(50)
+        self.model = Lasso(alpha=0.1)
+
+    def time_fit(self):
+        self.model.fit(self.X, self.y)
+
+
+def timeraw_import():
+    return "import fastreg"
+
+
+def timeraw_import_fit_path():
+    return "from fastreg import fit_path"
+
+
+def timeraw_import_lasso():
+    return "from fastreg import Lasso"
+
+
+for _import in (timeraw_import, timeraw_import_fit_path, timeraw_import_lasso):
+    _import.number = 1  # a second import in the same process costs nothing

@@ -1,0 +1,59 @@
+"""Blocks of work shared out among threads; which thread takes which block never matters to the result."""
+
+import itertools
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+_lock = threading.Lock()
+_pool = None
+
+
+def _forget_pool():
+    global _pool, _lock
+    _pool, _lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pool)  # threads do not survive a fork
+
+
+def _executor():
+    global _pool
+    with _lock:
+        if _pool is None:
+            _pool = ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="fastreg")
+        return _pool
+
+
+def parallel_for(task, count, jobs):
+    """Call task(0), ..., task(count - 1), on up to `jobs` threads; this thread takes part.
+
+    The first exception stops the handing out of blocks and is raised here once the running ones are done.
+    """
+    helpers = min(jobs, count) - 1
+    if helpers <= 0:
+        for k in range(count):
+            task(k)
+        return
+    ticket, stop = itertools.count(), threading.Event()
+
+    def work():
+        try:
+            while not stop.is_set():
+                k = next(ticket)
+                if k >= count:
+                    return
+                task(k)
+        except BaseException:
+            stop.set()
+            raise
+
+    futures = [_executor().submit(work) for _ in range(helpers)]
+    try:
+        work()
+    finally:
+        errors = [future.exception() for future in futures if not future.cancel()]
+    for error in errors:
+        if error is not None:
+            raise error

@@ -1,0 +1,30 @@
+"""The C header of wide loops, as Cython sees it; `simd` is filled in by `simd_init`, once per module."""
+
+cdef extern from "simd.h" nogil:
+    enum: FR_TILE
+    int tile_rows "FR_TILE_ROWS"(int lanes)
+
+    ctypedef struct Matrix "fr_matrix":
+        const char* data
+        Py_ssize_t n
+        Py_ssize_t p
+        Py_ssize_t row_stride
+        Py_ssize_t col_stride
+        int single
+
+    ctypedef struct SimdTable "fr_table":
+        const char* name
+        void (*xt_tile)(const Matrix*, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_t* idx, Py_ssize_t first,
+                        Py_ssize_t ncols, const double* R, int lanes, double* out) noexcept nogil
+        void (*xw_tile)(const Matrix*, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_t* idx, Py_ssize_t ncols,
+                        const double* W, int lanes, double* R) noexcept nogil
+        double (*dot)(Py_ssize_t n, const double* x, const double* y) noexcept nogil
+        void (*axpy)(Py_ssize_t n, double a, const double* x, double* y) noexcept nogil
+        void (*axpy4)(Py_ssize_t n, const double* a, const double** x, double* y) noexcept nogil
+        void (*dot4)(Py_ssize_t n, const double** x, const double* y, double* out) noexcept nogil
+        void (*panel4)(Py_ssize_t n, const double** x, const double* B, double* V) noexcept nogil
+        void (*rotate)(Py_ssize_t n, double c, double s, double* x, double* y) noexcept nogil
+
+    SimdTable simd "fr_simd"
+    int simd_init "fr_simd_init"()
+    const double* column "fr_column"(const Matrix*, Py_ssize_t j, Py_ssize_t row, Py_ssize_t count, double* buffer)

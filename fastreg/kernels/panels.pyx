@@ -1,0 +1,240 @@
+"""Products of a dense X with panels of residuals, Gram columns and column moments; X is read where it lies.
+
+A panel is a C-ordered array (n, lanes) with lanes = 8 or 24: one row of X meets one short row of the panel.  Every
+function works on one block of rows or columns, so that threads can share the blocks out; within a block the sums run
+over row tiles in a fixed order.  Nothing here allocates, raises or warns.
+"""
+from libc.string cimport memset
+
+from ._simd cimport FR_TILE, Matrix, column, simd, simd_init, tile_rows
+
+if simd_init() != 0:
+    raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
+
+simd_level = simd.name.decode()
+TILE = FR_TILE
+
+cdef enum:
+    COLUMN_BLOCK = 240     # columns whose sums stay in L2 while all row tiles pass
+    MOMENT_GROUP = 8       # neighbouring columns that share a row's cache line
+
+
+ctypedef fused real:
+    float
+    double
+
+
+cdef Matrix as_matrix(const real[:, :] X) noexcept nogil:
+    cdef Matrix M
+    M.n, M.p = X.shape[0], X.shape[1]
+    M.data = <const char*>&X[0, 0]
+    M.row_stride, M.col_stride = X.strides[0], X.strides[1]
+    M.single = real is float
+    return M
+
+
+def correlate(
+    const real[:, :] X,             # in   (n, p)
+    Py_ssize_t first,               # in   columns first..stop-1 of X
+    Py_ssize_t stop,
+    const double[:, :, ::1] R,      # in   (panels, n, lanes)
+    double[:, :, ::1] out,          # out  (panels, p, lanes), rows first..stop-1: X' R
+):
+    """out[k, j, :] = sum_i X[i, j] R[k, i, :] for the columns of one block."""
+    cdef Matrix M = as_matrix(X)
+    cdef int lanes = <int>R.shape[2]
+    cdef Py_ssize_t k, j, row, rows, count, tile = tile_rows(lanes)
+    with nogil:
+        j = first
+        while j < stop:
+            count = min(<Py_ssize_t>COLUMN_BLOCK, stop - j)
+            for k in range(R.shape[0]):
+                memset(&out[k, j, 0], 0, count * lanes * sizeof(double))
+            row = 0
+            while row < M.n:
+                rows = min(tile, M.n - row)
+                for k in range(R.shape[0]):
+                    simd.xt_tile(&M, row, rows, NULL, j, count, &R[k, row, 0], lanes, &out[k, j, 0])
+                row += tile
+            j += COLUMN_BLOCK
+
+
+def residuals(
+    const real[:, :] X,             # in   (n, p)
+    Py_ssize_t first,               # in   rows first..stop-1 of X
+    Py_ssize_t stop,
+    const double[:, ::1] Y,         # in   (targets, n)
+    const Py_ssize_t[:, ::1] target,  # in (panels, lanes)  row of Y that a lane starts from; -1: zeros
+    const Py_ssize_t[::1] columns,  # in   (a,)  columns of X in use
+    const double[:, :, ::1] W,      # in   (panels, a, lanes)  their coefficients
+    const double[::1] weights,      # in   (n,) or None: ones
+    double[:, :, ::1] R,            # out  (panels, n, lanes), rows first..stop-1: Y - X W
+    double[:, ::1] sums,            # out  (panels, lanes)  weighted column sums of R over the block
+):
+    """Residuals of a batch of coefficient vectors on one block of rows."""
+    cdef Matrix M = as_matrix(X)
+    cdef int lanes = <int>R.shape[2]
+    cdef Py_ssize_t k, i, l, row, rows
+    cdef double s = 1.0
+    cdef bint weighted = weights is not None
+    with nogil:
+        for k in range(R.shape[0]):
+            row = first
+            while row < stop:
+                rows = min(<Py_ssize_t>FR_TILE, stop - row)
+                for l in range(lanes):
+                    if target[k, l] < 0:
+                        for i in range(row, row + rows):
+                            R[k, i, l] = 0.0
+                    else:
+                        for i in range(row, row + rows):
+                            R[k, i, l] = Y[target[k, l], i]
+                if columns.shape[0] > 0:
+                    simd.xw_tile(&M, row, rows, &columns[0], columns.shape[0], &W[k, 0, 0], lanes, &R[k, row, 0])
+                row += FR_TILE
+            for l in range(lanes):
+                sums[k, l] = 0.0
+            for i in range(first, stop):
+                if weighted:
+                    s = weights[i]
+                for l in range(lanes):
+                    sums[k, l] += s * R[k, i, l]
+
+
+def shift_rows(
+    double[:, :, ::1] R,            # in/out (panels, n, lanes), rows first..stop-1
+    Py_ssize_t first,
+    Py_ssize_t stop,
+    const double[:, ::1] shift,     # in   (panels, lanes)  taken off every row
+    const double[::1] weights,      # in   (n,) or None: ones
+    double[:, ::1] sums,            # out  (panels, lanes)  sum of weight * (R - shift) over the block
+):
+    """R <- R - shift on one block of rows."""
+    cdef Py_ssize_t k, i, l
+    cdef double s = 1.0
+    cdef bint weighted = weights is not None
+    with nogil:
+        for k in range(R.shape[0]):
+            for l in range(R.shape[2]):
+                sums[k, l] = 0.0
+            for i in range(first, stop):
+                if weighted:
+                    s = weights[i]
+                for l in range(R.shape[2]):
+                    R[k, i, l] -= shift[k, l]
+                    sums[k, l] += s * R[k, i, l]
+
+
+def weight_rows(
+    double[:, :, ::1] R,            # in/out (panels, n, lanes), rows first..stop-1
+    Py_ssize_t first,
+    Py_ssize_t stop,
+    const double[:, ::1] shift,     # in   (panels, lanes)  taken off every row
+    const double[::1] weights,      # in   (n,) or None: ones
+    double[:, ::1] squares,         # out  (panels, lanes)  sum of weight * (R - shift)^2 over the block
+):
+    """R <- weights * (R - shift) on one block of rows."""
+    cdef Py_ssize_t k, i, l
+    cdef double s = 1.0, r
+    cdef bint weighted = weights is not None
+    with nogil:
+        for k in range(R.shape[0]):
+            for l in range(R.shape[2]):
+                squares[k, l] = 0.0
+            for i in range(first, stop):
+                if weighted:
+                    s = weights[i]
+                for l in range(R.shape[2]):
+                    r = R[k, i, l] - shift[k, l]
+                    squares[k, l] += s * r * r
+                    R[k, i, l] = s * r
+
+
+def gram_columns(
+    const real[:, :] X,             # in   (n, p)
+    const double[::1] weights,      # in   (n,) or None: ones
+    const Py_ssize_t[::1] rows_of,  # in   (m,)  columns of X: the rows of the result
+    const Py_ssize_t[::1] new,      # in   (k,)  columns of X, k <= lanes
+    const double[::1] means,        # in   (k,)  what is taken off the new columns ...
+    const double[::1] row_means,    # in   (m,)  ... and off the others
+    double[:, ::1] panel,           # work (FR_TILE, lanes)
+    double[:, ::1] out,             # out  (m, lanes)
+):
+    """out[i, l] = sum_r weights[r] (X[r, rows_of[i]] - row_means[i]) (X[r, new[l]] - means[l]); lanes beyond k are zero."""
+    cdef Matrix M = as_matrix(X)
+    cdef int lanes = <int>out.shape[1]
+    cdef Py_ssize_t row = 0, rows, i, l, tile = tile_rows(lanes)
+    cdef double buffer[FR_TILE]
+    cdef double sums[24]
+    cdef const double* x
+    with nogil:
+        memset(sums, 0, sizeof(sums))
+        memset(&out[0, 0], 0, out.shape[0] * lanes * sizeof(double))
+        memset(&panel[0, 0], 0, FR_TILE * lanes * sizeof(double))
+        while row < M.n:
+            rows = min(tile, M.n - row)
+            for l in range(new.shape[0]):
+                x = column(&M, new[l], row, rows, buffer)
+                if weights is None:
+                    for i in range(rows):
+                        panel[i, l] = x[i] - means[l]
+                else:
+                    for i in range(rows):
+                        panel[i, l] = weights[row + i] * (x[i] - means[l])
+                for i in range(rows):
+                    sums[l] += panel[i, l]
+            simd.xt_tile(&M, row, rows, &rows_of[0], 0, rows_of.shape[0], &panel[0, 0], lanes, &out[0, 0])
+            row += tile
+        for i in range(rows_of.shape[0]):       # the sums are zero but for rounding, which a large mean would magnify
+            for l in range(lanes):
+                out[i, l] -= row_means[i] * sums[l]
+
+
+def moments(
+    const real[:, :] X,             # in   (n, p)
+    const double[::1] weights,      # in   (n,) or None: ones
+    double total,                   # in   sum of the weights
+    const Py_ssize_t[::1] columns,  # in   (k,)  columns of X
+    bint centred,                   # in   False: means are taken as zero
+    double[::1] mean,               # out  (k,)
+    double[::1] square,             # out  (k,)  sum of weights * (x - mean)^2
+    double[::1] raw,                # out  (k,)  sum of weights * x^2
+):
+    """Weighted mean and sums of squares of some columns; the mean is taken about the first entry, so that a constant
+    column has a square of exactly zero."""
+    cdef Matrix M = as_matrix(X)
+    cdef double buffer[FR_TILE]
+    cdef double origin[MOMENT_GROUP]
+    cdef const double* x
+    cdef double d, s = 1.0, a, b
+    cdef bint weighted = weights is not None
+    cdef Py_ssize_t j = 0, c, count, row, rows, i, turn
+    with nogil:
+        while j < columns.shape[0]:
+            count = min(<Py_ssize_t>MOMENT_GROUP, columns.shape[0] - j)
+            for c in range(count):
+                origin[c] = column(&M, columns[j + c], 0, 1, buffer)[0] if centred else 0.0
+                mean[j + c] = square[j + c] = raw[j + c] = 0.0
+            for turn in range(2):
+                row = 0
+                while row < M.n:
+                    rows = min(<Py_ssize_t>FR_TILE, M.n - row)
+                    for c in range(count):
+                        x = column(&M, columns[j + c], row, rows, buffer)
+                        a = b = 0.0
+                        for i in range(rows):
+                            if weighted:
+                                s = weights[row + i]
+                            d = x[i] - (mean[j + c] if turn else origin[c])
+                            a += s * d * d if turn else s * d
+                            b += s * x[i] * x[i]
+                        if turn == 0:
+                            mean[j + c] += a
+                            raw[j + c] += b
+                        else:
+                            square[j + c] += a
+                    row += FR_TILE
+                if turn == 0:
+                    for c in range(count):
+                        mean[j + c] = origin[c] + mean[j + c] / total if centred else 0.0
+            j += MOMENT_GROUP

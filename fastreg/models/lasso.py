@@ -1,0 +1,260 @@
+"""Lasso and ElasticNet at one alpha."""
+
+import numpy as np
+from sklearn.utils.metadata_routing import UNUSED
+
+from fastreg import validation
+from fastreg.models.base import LinearRegressor
+from fastreg.path import enet_path, lasso_path, solve
+from fastreg.solve import Task
+
+
+class ElasticNet(LinearRegressor):
+    """Linear regression with L1 and L2 penalties.
+
+    With sample weights s_i and S = sum_i s_i, minimises over the intercept b and the coefficients w::
+
+        1/(2 S) sum_i s_i (y_i - b - x_i' w)^2  +  alpha sum_j ( l1_ratio |w_j| + (1 - l1_ratio)/2 w_j^2 )
+
+    Parameters
+    ----------
+    alpha : float >= 0, default=1.0
+        Strength of the penalty. 0 is least squares, of minimum norm if it has several solutions.
+    l1_ratio : float in (0, 1], default=0.5
+        Share of the L1 penalty.
+    fit_intercept : bool, default=True
+        The intercept is not penalised.
+    precompute : {"auto", True, False}, default=False
+        Whether to work from the full Gram matrix of X. A Gram matrix itself is not accepted.
+    max_iter : int, default=10_000
+        Limit on coordinate-descent sweeps plus Newton steps.
+    copy_X : bool, default=True
+        Without effect: X is never written.
+    tol : float, default=1e-10
+        The duality gap is to be at most `tol` times the objective of the model without features.
+    warm_start : bool, default=False
+        Start from the coefficients of the previous fit.
+    positive : bool, default=False
+        Constrain the coefficients to be >= 0.
+    random_state : int, RandomState or None, default=None
+        For ``selection="random"``.
+    selection : {"cyclic", "random"}, default="cyclic"
+        Order in which the coordinates are updated.
+    standardize : bool, default=False
+        Penalise w_j * sd_j in place of w_j, sd_j the weighted 1/S standard deviation of column j. Coefficients are
+        reported for the original columns.
+    n_jobs : int, default=None
+        Number of threads; None and -1 are all cores at hand. The result does not depend on it.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (p,) or (k, p)
+        float32 if X is, float64 otherwise. One row for each of k > 1 responses.
+    intercept_ : float or ndarray of shape (k,)
+    n_iter_ : int or list of k int
+        Coordinate-descent sweeps plus Newton steps.
+    dual_gap_ : float or ndarray of shape (k,)
+        How far the objective can lie above its minimum.
+    sparse_coef_ : scipy.sparse.csr_matrix of shape (1, p) or (k, p)
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (p,)
+        Only if X is a data frame with string column names.
+
+    See Also
+    --------
+    fastreg.fit_path : all alphas at once.
+
+    Examples
+    --------
+    >>> from fastreg import ElasticNet
+    >>> model = ElasticNet(alpha=0.1).fit([[0.0], [1.0], [2.0]], [0.0, 2.0, 4.0])
+    >>> round(float(model.coef_[0]), 6)
+    1.790698
+    """
+
+    # `check_input` is no metadata that a pipeline should pass around.
+    __metadata_request__fit = {"check_input": UNUSED}
+
+    path = staticmethod(enet_path)
+
+    def __init__(
+        self,
+        alpha=1.0,
+        *,
+        l1_ratio=0.5,
+        fit_intercept=True,
+        precompute=False,
+        max_iter=10_000,
+        copy_X=True,
+        tol=1e-10,
+        warm_start=False,
+        positive=False,
+        random_state=None,
+        selection="cyclic",
+        standardize=False,
+        n_jobs=None,
+    ):
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.precompute = precompute
+        self.max_iter = max_iter
+        self.copy_X = copy_X
+        self.tol = tol
+        self.warm_start = warm_start
+        self.positive = positive
+        self.random_state = random_state
+        self.selection = selection
+        self.standardize = standardize
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, check_input=True):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, p)
+            float32 and float64 arrays are used as they are, in any memory layout; other numbers become float64.
+        y : array-like of shape (n,) or (n, k)
+            Each of k columns is a problem of its own; all are solved together.
+        sample_weight : float or array-like of shape (n,), default=None
+            Weights >= 0, on any scale. Rows of weight zero count as absent.
+        check_input : bool, default=True
+            Without effect: the checks cost nothing.
+
+        Returns
+        -------
+        self
+            Unchanged if the fit is interrupted or fails.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument or a parameter is not as described.
+
+        Warns
+        -----
+        ConvergenceWarning
+            Once, if a gap is above `tol` after `max_iter` iterations.
+        """
+        validation.as_bool(check_input, "check_input")
+        validation.as_bool(self.copy_X, "copy_X")
+        warm_start = validation.as_bool(self.warm_start, "warm_start")
+        positive = validation.as_bool(self.positive, "positive")
+        precompute = validation.as_precompute(self.precompute)
+        n_jobs = validation.as_n_jobs(self.n_jobs)
+        shared = {
+            "fit_intercept": validation.as_bool(self.fit_intercept, "fit_intercept"),
+            "standardize": validation.as_bool(self.standardize, "standardize"),
+            "l1_ratio": validation.as_l1_ratio(self.l1_ratio),
+            "positive": positive,
+            "alphas": np.array([validation.as_alpha(self.alpha)]),
+            "eps": None,
+            "tol": validation.as_tol(self.tol),
+            "max_iter": validation.as_max_iter(self.max_iter),
+            "random_state": validation.as_seed(self.selection, self.random_state),
+        }
+        X, names = validation.as_matrix(X)
+        n, p = X.shape
+        rows, y_ndim = validation.as_responses(y, n)
+        shared["weights"] = validation.as_weights(sample_weight, n)
+        starts = self._start(len(rows), p, positive) if warm_start else None
+
+        tasks = [Task(y=row, coef_init=None if starts is None else starts[k], **shared) for k, row in enumerate(rows)]
+        solutions = solve(X, names, tasks, precompute=precompute, n_jobs=n_jobs)
+
+        coef = np.zeros((len(solutions), p))
+        for k, solution in enumerate(solutions):
+            coef[k, solution.coefs.indices] = solution.coefs.data
+        rounded = coef.astype(X.dtype, copy=False)
+        intercept = np.array([solution.intercepts[0] for solution in solutions], dtype=X.dtype)
+        dual_gap = np.array([solution.dual_gaps[0] for solution in solutions])
+        n_iter = [int(solution.n_iter[0]) for solution in solutions]
+        single = len(solutions) == 1
+        self._store_columns(p, names)
+        self._exact_coef = coef if rounded.dtype != coef.dtype else None
+        self.coef_ = rounded[0] if single else rounded
+        self.intercept_ = intercept[0] if y_ndim == 1 else intercept
+        self.dual_gap_ = float(dual_gap[0]) if single else dual_gap
+        self.n_iter_ = n_iter[0] if single else n_iter
+        return self
+
+    def _start(self, k, p, positive):
+        """The previous coefficients as (k, p) float64, or None before the first fit."""
+        if not hasattr(self, "coef_"):
+            return None
+        exact = getattr(self, "_exact_coef", None)
+        shown = np.atleast_2d(self.coef_)
+        if exact is not None and np.array_equal(exact.astype(shown.dtype, copy=False), shown):
+            shown = exact  # float32 `coef_` is rounded, and nobody has set another one since
+        if shown.shape != (k, p):
+            raise ValueError(
+                f"warm_start=True: the previous coefficients have shape {shown.shape}, this fit needs ({k}, {p}). Set "
+                "warm_start=False, or use a new estimator."
+            )
+        return validation.as_coef_init(shown, k, p, positive)
+
+
+class Lasso(ElasticNet):
+    """Linear regression with an L1 penalty.
+
+    With sample weights s_i and S = sum_i s_i, minimises ``1/(2 S) sum_i s_i (y_i - b - x_i' w)^2 + alpha ||w||_1`` over
+    the intercept b and the coefficients w.
+
+    Parameters
+    ----------
+    alpha : float >= 0, default=1.0
+        Strength of the penalty. 0 is least squares, of minimum norm if it has several solutions.
+    fit_intercept, precompute, copy_X, max_iter, tol, warm_start, positive, random_state, selection, standardize, n_jobs
+        As in `ElasticNet`.
+
+    Attributes
+    ----------
+    coef_, intercept_, n_iter_, dual_gap_, sparse_coef_, n_features_in_, feature_names_in_
+        As in `ElasticNet`.
+
+    See Also
+    --------
+    fastreg.fit_path : all alphas at once.
+
+    Examples
+    --------
+    >>> from fastreg import Lasso
+    >>> model = Lasso(alpha=0.1).fit([[0.0], [1.0], [2.0]], [0.0, 2.0, 4.0])
+    >>> round(float(model.coef_[0]), 6)
+    1.85
+    """
+
+    path = staticmethod(lasso_path)
+
+    def __init__(
+        self,
+        alpha=1.0,
+        *,
+        fit_intercept=True,
+        precompute=False,
+        copy_X=True,
+        max_iter=10_000,
+        tol=1e-10,
+        warm_start=False,
+        positive=False,
+        random_state=None,
+        selection="cyclic",
+        standardize=False,
+        n_jobs=None,
+    ):
+        super().__init__(
+            alpha=alpha,
+            l1_ratio=1.0,
+            fit_intercept=fit_intercept,
+            precompute=precompute,
+            max_iter=max_iter,
+            copy_X=copy_X,
+            tol=tol,
+            warm_start=warm_start,
+            positive=positive,
+            random_state=random_state,
+            selection=selection,
+            standardize=standardize,
+            n_jobs=n_jobs,
+        )

@@ -1,0 +1,1 @@
+"""Tables, plots and the command line. Matplotlib and scikit-learn are loaded when a function needs them."""

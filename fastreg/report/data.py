@@ -1,0 +1,269 @@
+"""Data for the command line: a CSV file or the diabetes data, as numbers with names."""
+
+import csv
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+_MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"})
+_DELIMITERS = ",;\t|"
+_LARGEST = 1e150  # squares must not overflow
+_MOST_BYTES = 4 << 30
+
+
+class DataError(ValueError):
+    """Data that cannot be used; the message is one line that says where and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A regression problem with names.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n, p), float64
+    y : ndarray of shape (n,), float64
+    feature_names : ndarray of shape (p,), str
+    target : str
+        Name of the response.
+    title : str
+        Where the data come from, in a few words.
+    notes : tuple of str
+        What was done to the columns, one line each.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    feature_names: np.ndarray
+    target: str
+    title: str
+    notes: tuple = ()
+
+
+def load_diabetes():
+    """Scikit-learn's diabetes data in their original units.
+
+    Returns
+    -------
+    Dataset
+        442 patients, 10 measurements; the target is the progression of the disease one year later.
+
+    References
+    ----------
+    B. Efron, T. Hastie, I. Johnstone and R. Tibshirani, "Least angle regression", Annals of Statistics 32 (2004).
+    """
+    from sklearn import datasets
+
+    raw = datasets.load_diabetes(scaled=False)
+    return Dataset(raw.data, raw.target, np.array(raw.feature_names), "disease progression", "diabetes (scikit-learn)")
+
+
+def expand(data, degree):
+    """Add all products of columns up to a degree, powers included.
+
+    Powers of a 0/1 or otherwise two-valued column repeat it; they are kept, since a penalty copes with them and
+    `lstsq` does too.
+
+    Parameters
+    ----------
+    data : Dataset
+    degree : int
+        At least 1; 1 returns the data as they are.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataError
+        If the result would take more than 4 GiB, or its values are too large for float64.
+    """
+    if degree == 1:
+        return data
+    from sklearn.preprocessing import PolynomialFeatures
+
+    n, p = data.X.shape
+    features = math.comb(p + degree, degree) - 1
+    if 8 * n * features > _MOST_BYTES:
+        raise DataError(f"products up to degree {degree} of {p} columns make {features} features, "
+                        "more than fit in 4 GiB: lower --degree or --drop columns")  # fmt: skip
+    products = PolynomialFeatures(degree, include_bias=False)
+    with np.errstate(over="ignore"):
+        X = products.fit_transform(data.X)
+    names = products.get_feature_names_out(data.feature_names).astype(str)
+    too_large = ~(np.abs(X).max(axis=0) < _LARGEST)
+    if too_large.any():
+        raise DataError(
+            f"the product '{names[too_large.argmax()]}' is too large: rescale its columns or lower --degree"
+        )
+    note = f"{p} columns and their products up to degree {degree}: {features} features"
+    return Dataset(X, data.y, names, data.target, data.title, (*data.notes, note))
+
+
+def read_csv(path, target, drop=()):
+    """Read a CSV file with a header into numbers.
+
+    The delimiter (comma, semicolon, tab or bar) is the one that splits the header most; with semicolons a decimal
+    comma is understood. Columns that are mostly text are one-hot encoded with a column for each level: a penalty needs
+    no reference level. Empty lines are skipped.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    target : str
+        Name of the column to predict; numeric.
+    drop : sequence of str
+        Columns to leave out; what is in them does not matter.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataError
+        For anything that would need a guess: the message names the column and the line of the file (the header is
+        line 1).
+    OSError
+        If the file cannot be read.
+    """
+    header, lines, rows, delimiter = _records(path)
+    _check_header(path, header, target, drop)
+    decimal_comma = delimiter == ";"
+
+    def column(name):
+        """Stripped cells, and the numbers in them or None."""
+        cells = [row[header.index(name)].strip() for row in rows]
+        _check_missing(path, name, target, cells, lines)
+        return cells, _numbers(path, name, target, cells, lines, decimal_comma)
+
+    y = column(target)[1]
+    if (y == y[0]).all():
+        raise DataError(f"{path}: the target '{target}' is {y[0]:g} in every row: there is nothing to predict")
+    blocks, names, levels_of = [], [], []
+    for name in header:
+        if name == target or name in drop:
+            continue
+        cells, values = column(name)
+        if values is not None:
+            blocks.append(values[:, None])
+            names.append(name)
+            continue
+        levels, codes = np.unique(np.array(cells), return_inverse=True)
+        if len(levels) > 10 and 2 * len(levels) > len(cells):
+            raise DataError(f"{path}: column '{name}' has {len(levels)} different texts in {len(cells)} rows: "
+                            f"an identifier? leave it out with --drop {_quoted(name)}")  # fmt: skip
+        blocks.append((codes[:, None] == np.arange(len(levels))).astype(np.float64))
+        names.extend(f"{name}={level}" for level in levels)
+        levels_of.append(f"'{name}' ({len(levels)})")
+    if not blocks:
+        raise DataError(f"{path}: no column is left to predict '{target}' from")
+    notes = ()
+    if levels_of:
+        notes = (f"text columns, one 0/1 feature per level, all levels kept: {', '.join(levels_of)}",)
+    return Dataset(np.hstack(blocks), y, np.array(names), target, str(path), notes)
+
+
+def _records(path):
+    """Header, line numbers, rows and delimiter; every row as long as the header."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            first = next((line for line in file if line.strip()), None)
+            if first is None:
+                raise DataError(f"{path}: the file is empty: a header and rows are needed")
+            delimiter = max(_DELIMITERS, key=lambda d: len(next(csv.reader([first], delimiter=d))))
+            file.seek(0)
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            header, lines, rows = None, [], []
+            previous = 0
+            for row in reader:
+                line, previous = previous + 1, reader.line_num
+                if not any(cell.strip() for cell in row) and len(row) <= 1:
+                    continue
+                if header is None:
+                    header = [cell.strip() for cell in row]
+                elif len(row) != len(header):
+                    raise DataError(f"{path}: line {line} has {len(row)} fields, the header has {len(header)}")
+                else:
+                    lines.append(line)
+                    rows.append(row)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text ({error.reason}): save it as CSV in UTF-8") from None
+    except csv.Error as error:
+        raise DataError(f"{path}: line {previous + 1}: not CSV: {error}") from None
+    if not rows:
+        raise DataError(f"{path}: there are no rows after the header")
+    return header, lines, rows, delimiter
+
+
+def _check_header(path, header, target, drop):
+    for j, name in enumerate(header):
+        if not name:
+            header[j] = name = f"column {j + 1}"
+            if name not in drop:
+                raise DataError(f"{path}: {name} has no name in the header: name it, "
+                                f"or leave it out with --drop '{name}'")  # fmt: skip
+    for name, count in Counter(header).items():
+        if count > 1 and name not in drop:
+            raise DataError(f"{path}: {count} columns are called '{name}': rename them or leave them out with "
+                            f"--drop {_quoted(name)}")  # fmt: skip
+    for option, name in [("--target", target), *(("--drop", name) for name in drop)]:
+        if name not in header:
+            shown = ", ".join(f"'{h}'" for h in header[:8]) + (", ..." if len(header) > 8 else "")
+            raise DataError(f"{path}: {option}: there is no column '{name}'; the columns are {shown}")
+    if target in drop:
+        raise DataError(f"--target and --drop both name '{target}'")
+
+
+def _check_missing(path, name, target, cells, lines):
+    for line, cell in zip(lines, cells, strict=True):
+        if cell.lower() in _MISSING:
+            shown = f" ('{cell}')" if cell else ""
+            raise DataError(f"{path}: missing value{shown} in column '{name}', line {line}: "
+                            f"fill it in, remove the line{_or_drop(name, target)}")  # fmt: skip
+
+
+def _numbers(path, name, target, cells, lines, decimal_comma):
+    """The column as float64, or None if it holds text; a few stray texts among numbers are an error."""
+    values = np.empty(len(cells))
+    stray = None
+    for i, cell in enumerate(cells):
+        value = _number(cell, decimal_comma)
+        if value is None:
+            stray = i if stray is None else stray
+            value = math.nan
+        elif not abs(value) < _LARGEST:
+            raise DataError(f"{path}: '{cell}' in column '{name}', line {lines[i]}, is not a number of usable size: "
+                            f"mend it{_or_drop(name, target)}")  # fmt: skip
+        values[i] = value
+    if stray is None:
+        return values
+    texts = int(np.isnan(values).sum())
+    if name == target:
+        raise DataError(f"{path}: the target '{name}' must be numeric: line {lines[stray]} holds '{cells[stray]}'")
+    if 2 * texts <= len(cells):
+        raise DataError(f"{path}: column '{name}' mixes numbers and text ({texts} of {len(cells)} rows): "
+                        f"line {lines[stray]} holds '{cells[stray]}': mend it{_or_drop(name, target)}")  # fmt: skip
+    return None
+
+
+def _number(cell, decimal_comma):
+    if decimal_comma and cell.count(",") == 1 and "." not in cell:
+        cell = cell.replace(",", ".")
+    if "_" in cell:  # float() reads 1_000, a file does not mean it
+        return None
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def _or_drop(name, target):
+    return "" if name == target else f", or leave the column out with --drop {_quoted(name)}"
+
+
+def _quoted(name):
+    return f"'{name}'" if " " in name else name

@@ -1,0 +1,214 @@
+"""Coefficient paths."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+_LABEL_SIZE = 8  # points
+_LINE_HEIGHT = 1.25 * _LABEL_SIZE
+_COLORS = ("C0", "C1", "C2", "C3", "C4", "C5", "C6", "C8", "C9")  # the default cycle without its grey
+_STYLES = ("-", "--", ":")  # once the colours are used up
+
+
+def require_matplotlib():
+    """Raise an ImportError that says what to install if Matplotlib is missing."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise ImportError('plots need Matplotlib: pip install "fastreg-solvers[plot]"') from error
+
+
+def plot_path(path, ax=None, n_labels=8, *, scale=None):
+    """Draw every coefficient against alpha, from the largest alpha on the left to the smallest on the right.
+
+    The axis of alpha is logarithmic; a solution at alpha = 0 has no place on it and is left out. The axis on top counts
+    the features in use.
+
+    Parameters
+    ----------
+    path : RegularizationPath
+        Or anything with `alphas` (L,), `coefs` (p, L) dense or sparse, `n_nonzero` (L,) and `feature_names`.
+    ax : matplotlib.axes.Axes or None
+        Where to draw; None makes a new figure through pyplot.
+    n_labels : int
+        How many coefficients, the largest at the smallest alpha, are named at the end of their lines and coloured;
+        the others are grey.
+    scale : array_like of shape (p,) or None
+        Multiplies the coefficients. The standard deviations of the columns make features in different units comparable.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ImportError
+        If Matplotlib is not installed.
+    ValueError
+        If `n_labels` is negative, `scale` has another length than the coefficients, or no alpha is positive.
+    """
+    require_matplotlib()
+    from matplotlib.collections import LineCollection
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    positive = np.flatnonzero(path.alphas > 0)
+    if positive.size == 0:
+        raise ValueError("path has no alpha > 0 to draw; fit it with at least one")
+    if n_labels < 0:
+        raise ValueError(f"n_labels must be at least 0, got {n_labels}")
+    p = path.coefs.shape[0]
+    scale = np.ones(p) if scale is None else np.asarray(scale, dtype=np.float64)
+    if scale.shape != (p,):
+        raise ValueError(f"scale must have one entry for each of the {p} coefficients, got shape {scale.shape}")
+
+    alphas = path.alphas[positive]
+    used, coefs = _used_rows(path.coefs, positive)
+    coefs *= scale[used, None]
+    names = [f"x{j}" for j in used] if path.feature_names is None else [str(path.feature_names[j]) for j in used]
+
+    if ax is None:
+        from matplotlib import pyplot
+
+        ax = pyplot.subplots(figsize=(8, 5), layout="constrained")[1]
+    # A point has no line: a path of one alpha is drawn as markers.
+    marker = "o" if alphas.size == 1 else None
+    named = np.argsort(-np.abs(coefs[:, -1]), kind="stable")[:n_labels]
+    named = named[coefs[named, -1] != 0]
+    rest = np.setdiff1d(np.arange(len(used)), named)
+
+    ax.set_xscale("log")
+    ax.axhline(0, color="0.3", linewidth=0.8, zorder=1)
+    if marker:
+        ax.plot(np.repeat(alphas, rest.size), coefs[rest, -1], marker, color="0.75", markersize=4)
+    else:
+        ax.add_collection(LineCollection(
+            [np.column_stack([alphas, coefs[j]]) for j in rest], colors="0.75", linewidths=0.8, zorder=1.5
+        ))  # fmt: skip
+    lines = [
+        ax.plot(
+            alphas, coefs[j], marker=marker, linewidth=1.6, label=names[j], zorder=2,
+            color=_COLORS[k % len(_COLORS)], linestyle=_STYLES[k // len(_COLORS) % len(_STYLES)],
+        )[0]
+        for k, j in enumerate(named)
+    ]  # fmt: skip
+    _set_limits(ax, alphas, coefs)
+    ax.set_xlabel("alpha")
+    ax.set_ylabel("coefficient" if np.all(scale == 1) else "coefficient x scale")
+    ax.spines[["top", "right"]].set_visible(False)
+
+    ticks = np.unique(np.linspace(0, alphas.size - 1, min(6, alphas.size)).round().astype(int))
+    top = ax.secondary_xaxis("top")
+    top.xaxis.set_major_locator(FixedLocator(alphas[ticks]))
+    top.xaxis.set_minor_locator(NullLocator())
+    counts = np.asarray(path.n_nonzero)[positive][ticks]
+    top.xaxis.set_major_formatter(lambda alpha, _: str(counts[np.abs(np.log(alphas[ticks] / alpha)).argmin()]))
+    top.set_xlabel("features in use")
+    top.spines["top"].set_visible(False)
+
+    _label_ends(ax, [(coefs[j, -1], names[j], line.get_color()) for j, line in zip(named, lines, strict=True)])
+    return ax
+
+
+def _used_rows(coefs, columns):
+    """Indices of the rows that are not zero throughout, and those rows as a dense copy, for some columns."""
+    if hasattr(coefs, "tocsr"):
+        rows = coefs.tocsc()[:, columns].tocsr()
+        rows.eliminate_zeros()
+        used = np.flatnonzero(np.diff(rows.indptr))
+        return used, rows[used].toarray()
+    dense = coefs[:, columns]
+    used = np.flatnonzero(dense.any(axis=1))
+    return used, dense[used].copy()
+
+
+def _set_limits(ax, alphas, coefs):
+    """Largest alpha at the left, lines up to the right edge: the names follow outside."""
+    if alphas.size > 1:
+        ax.set_xlim(alphas[0], alphas[-1])
+    else:
+        ax.set_xlim(alphas[0] * 10, alphas[0] / 10)
+    low, high = min(coefs.min(initial=0), 0), max(coefs.max(initial=0), 0)
+    margin = 0.05 * (high - low) or 1.0
+    ax.set_ylim(low - margin, high + margin)
+
+
+def _label_ends(ax, ends):
+    """Write names to the right of the axes at the heights where lines end, moved apart where they would overlap."""
+    if not ends:
+        return
+    height = ax.get_window_extent().height * 72 / ax.figure.dpi
+    low, high = ax.get_ylim()
+    ends = sorted(ends)
+    wanted = np.array([(value - low) / (high - low) * height for value, _, _ in ends])
+    for (value, name, color), at in zip(ends, spread(wanted, _LINE_HEIGHT, height), strict=True):
+        ax.annotate(
+            name if len(name) <= 24 else name[:23] + "\N{HORIZONTAL ELLIPSIS}",
+            xy=(1, (value - low) / (high - low)), xycoords="axes fraction",
+            xytext=(14, at - height * (value - low) / (high - low)), textcoords="offset points",
+            color=color, fontsize=_LABEL_SIZE, va="center", ha="left", annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0,
+                        "relpos": (0, 0.5)},
+        )  # fmt: skip
+
+
+def spread(wanted, gap, length):
+    """Move ascending positions little, so that neighbours are `gap` apart and, if they fit, within [0, length].
+
+    Least squares by pooling: a block of touching positions sits at the mean of what its members want.
+
+    Parameters
+    ----------
+    wanted : ndarray of shape (k,), ascending
+    gap, length : float
+
+    Returns
+    -------
+    ndarray of shape (k,)
+    """
+    steps = gap * np.arange(len(wanted))
+    blocks = []  # [mean of wanted minus steps, size]; their means must ascend
+    for value in wanted - steps:
+        blocks.append([value, 1])
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            value_b, size_b = blocks.pop()
+            value_a, size_a = blocks[-1]
+            blocks[-1] = [(value_a * size_a + value_b * size_b) / (size_a + size_b), size_a + size_b]
+    pooled = np.repeat([value for value, _ in blocks], [size for _, size in blocks])
+    return np.clip(pooled, 0, max(length - steps[-1], 0)) + steps
+
+
+def save_comparison(comparison, file):
+    """Draw the paths of the penalties of a `Comparison` side by side, effects per standard deviation, and save them.
+
+    Each path ends at half the chosen alpha: what grows beyond would set the scale and take the names.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    file : str or os.PathLike
+        Its ending says the format.
+    """
+    require_matplotlib()
+    from matplotlib.figure import Figure
+
+    entries = comparison.entries[1:]
+    figure = Figure(figsize=(6 * len(entries), 5), layout="constrained")
+    figure.suptitle(f"{comparison.data.title}: '{comparison.data.target}'")
+    axes = figure.subplots(1, len(entries))
+    for ax, entry in zip(axes, entries, strict=True):
+        path = entry.path
+        shown = path.alphas >= entry.alpha / 2
+        plot_path(
+            SimpleNamespace(
+                alphas=path.alphas[shown],
+                coefs=path.coefs[:, np.flatnonzero(shown)],
+                n_nonzero=np.asarray(path.n_nonzero)[shown],
+                feature_names=comparison.data.feature_names,
+            ),
+            ax,
+            scale=comparison.scale,
+        )
+        ax.set_ylabel("coefficient per standard deviation" if ax is axes[0] else "")
+        ax.axvline(entry.alpha, color="0.3", linestyle="--", linewidth=0.8)
+        ax.set_title(f"{entry.penalty}; dashed: chosen alpha {entry.alpha:.3g}", fontsize=10)
+    figure.savefig(file, dpi=150)

@@ -1,0 +1,38 @@
+"""What goes into the engine and what comes out: one task, one solution."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(slots=True)
+class Task:
+    """One problem over the X of the batch, checked and in float64; tasks with the same weights share the array."""
+
+    y: np.ndarray  # (n,)
+    weights: np.ndarray | None  # (n,) or None: ones
+    fit_intercept: bool
+    standardize: bool
+    l1_ratio: float
+    positive: bool
+    alphas: np.ndarray | int  # (L,) strictly descending, or how many on a geometric grid down to eps * alpha_max
+    eps: float | None
+    tol: float  # bound of the duality gap, relative to the objective of the null model
+    max_iter: int  # coordinate-descent sweeps plus Newton steps for one alpha
+    coef_init: np.ndarray | None  # (p,) start for the first alpha
+    random_state: int | None = None  # not None: random order of coordinates
+
+
+@dataclass(slots=True)
+class Solution:
+    """The path of one task, on the scale of X."""
+
+    alphas: np.ndarray  # (L,)
+    coefs: object  # (p, L) csc_array
+    intercepts: np.ndarray  # (L,)
+    dual_gaps: np.ndarray  # (L,) in units of the objective; at alpha = 0 the squared residual of the normal equations
+    alpha_max: float  # smallest alpha at which all coefficients are zero
+    null_objective: float
+    deviance_ratio: np.ndarray  # (L,)
+    n_iter: np.ndarray  # (L,) sweeps plus Newton steps
+    n_passes: int  # full products with X that the batch made

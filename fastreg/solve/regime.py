@@ -1,0 +1,54 @@
+"""The cost model: from the shape of the data and of the batch, how the batch is solved."""
+
+import math
+
+RATE = 3e10  # flops a second and thread, of the panel kernels
+START = 2e-3  # seconds that a round costs beyond its flops
+LANES = 24
+GRAM_SHARE = 3.0
+
+
+class Plan:
+    """What the cost model says for one batch.
+
+    Attributes
+    ----------
+    lanes : int
+        Residuals that one product takes at most.
+    """
+
+    def __init__(self, design, runs, precompute, jobs):
+        self.design, self.jobs, self.precompute = design, jobs, precompute
+        self.memory = max(design.nbytes // 4, 256 << 20)  # bytes of working memory
+        n, p = design.n, design.p
+        per_lane = 8 * (n + p)
+        most = max(8, int(self.memory // 4 // per_lane) // 8 * 8)
+        small = 120 if n * p <= 2_000_000 else LANES
+        wanted = max(small, -(-len(runs) // LANES) * LANES)
+        self.lanes = min(most, wanted)
+        self.lanes_total = sum(
+            run.task.alphas if not hasattr(run.task.alphas, "__len__") else len(run.task.alphas) for run in runs
+        )
+
+    def full_gram(self, sample):
+        """Whether the Gram matrix of all features is worth building before anything is known of the solution."""
+        n, p = self.design.n, self.design.p
+        if self.precompute != "auto":
+            return bool(self.precompute)
+        if 16 * p * p > self.memory // 2:
+            return False
+        gram = n * p * p
+        certificates = 2 * n * p * self.lanes_total
+        return gram <= max(START * RATE, 1.0 * certificates)
+
+    def room(self, run):
+        """How many features the next alphas of a run may bring in: their Gram columns may cost what a product costs."""
+        m = run.known
+        return max(32, int(math.sqrt(m * m + GRAM_SHARE * 2 * self.design.p * LANES) - m))
+
+    def rounded(self, sample, new):
+        """The features to bring in: `new`, or all that are left when these are most of them."""
+        m, p = len(sample.features), self.design.p
+        if m + len(new) >= 0.8 * p and 16 * p * p <= self.memory // 2:
+            return (sample.place < 0).nonzero()[0]
+        return new

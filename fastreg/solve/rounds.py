@@ -1,0 +1,248 @@
+"""The rounds of a batch: every unfinished problem solves its next alphas, then one product with X judges them all."""
+
+import numpy as np
+from scipy.sparse import csc_array
+
+from ..design.blocks import parallel_for
+from ..kernels import certificate
+from .problem import Solution
+from .regime import Plan
+from .run import Run
+from .sample import Sample
+from .threads import n_threads
+
+
+def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None):
+    """Solve a batch of tasks over one design.
+
+    Parameters
+    ----------
+    design : Dense
+    tasks : list of Task
+    precompute : "auto", True or False
+        Whether the Gram matrix of all features is built at once.
+    n_jobs : int or None
+    progress : callable(done, total) or None
+
+    Returns
+    -------
+    list of Solution
+
+    Raises
+    ------
+    ValueError
+        If X holds NaN or infinity.
+    """
+    jobs = n_threads(n_jobs)
+    targets, target_of = distinct_targets(design, tasks)
+    samples = {}
+    runs = []
+    for task, target in zip(tasks, target_of):
+        key = (id(task.weights), task.fit_intercept)
+        if key not in samples:
+            samples[key] = Sample(design, task.weights, task.fit_intercept, jobs)
+        runs.append(Run(task, samples[key], target, jobs))
+    plan = Plan(design, runs, precompute, jobs)
+    batch = Batch(design, targets, plan, jobs)
+    batch.begin(runs)
+    total = sum(len(run.ladder) for run in runs)
+    for sample in samples.values():
+        mine = [run for run in runs if run.sample is sample and not run.done]
+        if mine and plan.full_gram(sample):
+            sample.add(np.flatnonzero(sample.place < 0))
+    while unfinished := [run for run in runs if not run.done]:
+        for group in batch.groups(unfinished):
+            batch.round(group)
+        if progress is not None:
+            progress(sum(run.k for run in runs), total)
+    for run in runs:
+        run.finish(run.task.y)
+    return [solution(run, design.p, batch.passes) for run in runs]
+
+
+def distinct_targets(design, tasks):
+    """Centred responses, one row for each distinct (y, weights, intercept), and the row of each task."""
+    rows, row_of, seen = [], [], {}
+    for task in tasks:
+        key = (id(task.y), id(task.weights), task.fit_intercept)
+        if key not in seen:
+            seen[key] = len(rows)
+            mean = np.average(task.y, weights=task.weights) if task.fit_intercept else 0.0
+            centred = task.y - mean
+            if task.fit_intercept:
+                centred -= np.average(centred, weights=task.weights)
+            if np.abs(centred).max(initial=0.0) <= 1e-14 * np.abs(task.y).max(initial=0.0):
+                centred[:] = 0.0  # a constant response, whatever rounding of its mean says
+            rows.append((centred, mean))
+        row_of.append(seen[key])
+    Y = np.array([centred for centred, _ in rows])
+    return (Y, np.array([mean for _, mean in rows])), row_of
+
+
+class Batch:
+    """Buffers and products that the problems of a batch share."""
+
+    def __init__(self, design, targets, plan, jobs):
+        self.design, (self.Y, self.means), self.plan, self.jobs = design, targets, plan, jobs
+        self.passes = 0
+        self.buffers = {}
+
+    def panels(self, lanes):
+        """Room for R and C with at least `lanes` lanes: arrays (panels, n, width), (panels, p, width)."""
+        width = 8 if lanes <= 16 else 24
+        shape = (-(-lanes // width), width)
+        if shape not in self.buffers:
+            self.buffers = {shape: (
+                np.empty((shape[0], self.design.n, width)), np.empty((shape[0], self.design.p, width))
+            )}  # fmt: skip
+        return self.buffers[shape]
+
+    def begin(self, runs):
+        """First pass: the gradient at zero of every problem."""
+        at_once = self.plan.lanes
+        for start in range(0, len(runs), at_once):
+            some = runs[start : start + at_once]
+            R, C = self.panels(len(some))
+            R[:] = 0.0
+            width = R.shape[2]
+            for lane, run in enumerate(some):
+                y = self.Y[run.target]
+                R[lane // width, :, lane % width] = y if run.task.weights is None else y * run.task.weights
+            self.design.correlate(R, C, self.jobs)
+            self.passes += 1
+            for lane, run in enumerate(some):
+                gradient = C[lane // width, :, lane % width] / run.sample.total
+                if not np.isfinite(gradient).all():
+                    self.design.refuse_nonfinite()
+                y = self.Y[run.target]
+                squares = y @ y if run.task.weights is None else (run.task.weights * y) @ y
+                run.begin(gradient, 0.5 * squares / run.sample.total, self.means[run.target])
+
+    def groups(self, runs):
+        """Runs that share a round: as many as there are lanes for."""
+        size = max(1, self.plan.lanes)
+        return [runs[i : i + size] for i in range(0, len(runs), size)]
+
+    def round(self, runs):
+        lanes = max(1, self.plan.lanes // len(runs))
+        wishes = {}
+        for run in runs:
+            room = self.plan.room(run)
+            wishes.setdefault(run.sample, []).append(run.plan(lanes, room))
+        for sample, wanted in wishes.items():
+            new = wanted[0] if len(wanted) == 1 else np.unique(np.concatenate(wanted))
+            if len(new):
+                sample.add(self.plan.rounded(sample, new))
+        for run in runs:
+            run.extend()
+        parallel_for(lambda k: runs[k].solve(), len(runs), self.jobs)
+        self.verify(runs)
+
+    def verify(self, runs):
+        """One product with X: gaps, missed features and gradients for the lanes of all runs."""
+        count = sum(len(run.lanes) for run in runs)
+        if count == 0:
+            for run in runs:
+                run.judge(None, [], None, None, None, np.empty(0, np.intp))
+            return
+        R, C = self.panels(count)
+        width = R.shape[2]
+        target = np.full((R.shape[0], width), -1, dtype=np.intp)
+        lane, members = 0, [[] for _ in range(R.shape[0])]
+        for run in runs:
+            run.segments = []
+            for i in run.lanes:
+                panel, at = divmod(lane, width)
+                run.segments.append((panel, at))
+                target[panel, at] = run.target
+                members[panel].append((run.sample, at, *run.solved[i]))
+                lane += 1
+        squares = np.zeros((R.shape[0], width))
+        for panel, entries in enumerate(members):
+            squares[panel] = self.residual_panel(R[panel : panel + 1], target[panel : panel + 1], entries)
+        outcomes = [Outcome(run, self.design, R.shape[0] * width) for run in runs]
+
+        def reduce(k, first, stop):
+            for outcome in outcomes:
+                outcome.scan(C, k, first, stop)
+
+        self.design.correlate(R, C, self.jobs, reduce)
+        self.passes += 1
+        for run, outcome in zip(runs, outcomes):
+            run.judge(C, run.segments, squares, *outcome.totals())
+
+    def residual_panel(self, R, target, entries):
+        """Residuals of one panel's solutions; `entries` are (sample, lane, places, values)."""
+        sample = entries[0][0]
+        columns = [entry[0].features[entry[2]] for entry in entries]
+        used = np.unique(np.concatenate(columns))
+        W = np.zeros((1, len(used), R.shape[2]))
+        for (_, lane, _, values), features in zip(entries, columns):
+            W[0, np.searchsorted(used, features), lane] = values
+        same = all(entry[0] is sample for entry in entries)
+        if same:
+            return self.design.residuals(
+                self.Y, target, used, W, sample.weights, sample.centred, sample.total, R, self.jobs
+            )[0]
+        squares = np.zeros(R.shape[2])
+        self.design.residuals(self.Y, target, used, W, None, False, 1.0, R, self.jobs)
+        for entry_sample, lane, _, _ in entries:
+            r, weights = R[0, :, lane], entry_sample.weights
+            if entry_sample.centred:
+                r -= np.average(r, weights=weights)
+            squares[lane] = r @ r if weights is None else (weights * r) @ r
+            if weights is not None:
+                r *= weights
+        return squares
+
+
+class Outcome:
+    """What the blocks of one product say of one run."""
+
+    def __init__(self, run, design, lanes):
+        self.run = run
+        blocks = len(design.blocks(lanes))
+        self.largest, self.conjugate = np.zeros((2, blocks, len(run.lanes)))
+        self.missed = np.zeros(design.p, dtype=np.uint8)
+        self.parts = []  # (panel, first lane in it, slice of run.lanes)
+        for n, (panel, lane) in enumerate(run.segments):
+            if self.parts and self.parts[-1][0] == panel:
+                self.parts[-1][2] = slice(self.parts[-1][2].start, n + 1)
+            else:
+                self.parts.append([panel, lane, slice(n, n + 1)])
+        self.l1, self.l2 = run.l1[run.lanes], run.l2[run.lanes]
+        self.scratch = len(self.parts) > 1
+
+    def scan(self, C, k, first, stop):
+        run = self.run
+        missed = np.zeros_like(self.missed) if self.scratch else self.missed
+        for panel, lane, part in self.parts:
+            certificate.scan(
+                C, panel, lane, first, stop, 1.0 / run.sample.total, self.l1[part], self.l2[part],
+                run.factor1, run.factor2, run.task.positive, run.sample.place,
+                self.largest[k, part], self.conjugate[k, part], missed,
+            )  # fmt: skip
+            if self.scratch:
+                self.missed[first:stop] |= missed[first:stop]
+
+    def totals(self):
+        return self.largest.max(axis=0), self.conjugate.sum(axis=0), np.flatnonzero(self.missed)
+
+
+def solution(run, p, passes):
+    """The path of a finished run."""
+    count = len(run.alphas)
+    indptr = np.zeros(count + 1, dtype=np.int64)
+    features, values = [np.empty(0, np.int64)], [np.empty(0)]
+    for k, (index, w) in enumerate(run.pieces):
+        order = np.argsort(index)
+        features.append(index[order])
+        values.append(w[order])
+        indptr[k + 1] = indptr[k] + len(index)
+    indices = np.concatenate(features)
+    if max(indptr[-1], p) < 2**31:
+        indptr, indices = indptr.astype(np.int32), indices.astype(np.int32)
+    coefs = csc_array((np.concatenate(values), indices, indptr), shape=(p, count))
+    return Solution(
+        run.alphas, coefs, run.intercepts, run.gaps, float(run.alpha_max), float(run.null), run.explained, run.n_iter, passes
+    )

@@ -1,0 +1,69 @@
+"""The rows of a batch as one set of weights sees them: means, and the Gram matrix of the features met so far."""
+
+import numpy as np
+
+ROUNDING = 1e-15  # a column whose entries differ from their mean by no more than this share is constant
+
+
+class Sample:
+    """Weighted, centred inner products over one X, shared by all problems that have the same weights.
+
+    Features are numbered in the order in which `add` brought them in; `gram[:m, :m]` is their Gram matrix divided by the
+    total weight.
+    """
+
+    def __init__(self, design, weights, centred, jobs):
+        self.design, self.weights, self.centred, self.jobs = design, weights, centred, jobs
+        self.total = float(design.n) if weights is None else float(weights.sum())
+        self.place = np.full(design.p, -1, dtype=np.int32)
+        self.features = np.empty(0, dtype=np.intp)
+        self.mean = np.empty(0)
+        self.constant = np.empty(0, dtype=bool)
+        self.gram = np.empty((0, 0))
+        self.spread = None
+
+    @property
+    def complete(self):
+        """Whether every feature is in the Gram matrix."""
+        return len(self.features) == self.design.p
+
+    def standard_deviations(self):
+        """(p,) weighted 1/S standard deviations about the mean; exactly zero for a constant column."""
+        if self.spread is None:
+            every = np.arange(self.design.p, dtype=np.intp)
+            _, square, raw = self.design.moments(every, self.weights, self.total, True, self.jobs)
+            square[square <= ROUNDING**2 * raw] = 0.0
+            self.spread = np.sqrt(square / self.total)
+        return self.spread
+
+    def add(self, new):
+        """Bring in the features `new`, none of which is in yet."""
+        m, k = len(self.features), len(new)
+        new = np.ascontiguousarray(new, dtype=np.intp)
+        mean, square, raw = self.design.moments(new, self.weights, self.total, self.centred, self.jobs)
+        self.features = np.concatenate([self.features, new])
+        self.place[new] = np.arange(m, m + k, dtype=np.int32)
+        self.mean = np.concatenate([self.mean, mean])
+        self.constant = np.concatenate([self.constant, square <= ROUNDING**2 * raw])
+        if m + k > len(self.gram):
+            size = m + k if m + k == self.design.p else min(self.design.p, max(m + k, 2 * len(self.gram)))
+            gram = np.empty((size, size))
+            gram[:m, :m] = self.gram[:m, :m]
+            self.gram = gram
+        gram, scale = self.gram, 1.0 / self.total
+
+        def store(first, stop, start, part):
+            part *= scale
+            at, to = m + start, m + start + part.shape[1]
+            gram[first:stop, at:to] = part
+            above = min(stop, at)
+            if above > first:
+                gram[at:to, first:above] = part[: above - first].T
+            if stop > at:  # the diagonal block has both halves: keep one, so that the matrix is symmetric to the bit
+                diagonal.add((at, to))
+
+        diagonal = set()
+        self.design.gram_columns(self.features, new, self.mean, self.weights, store, self.jobs)
+        for at, to in diagonal:
+            block = np.tril(gram[at:to, at:to])
+            gram[at:to, at:to] = block + np.tril(block, -1).T
