@@ -83,16 +83,16 @@ class Dense:
         `store(first, stop, start, part)` receives part (stop - first, k): rows first..stop-1 against new[start:start+k].
         Only what lies on or below the diagonal block is computed: `new` are the last of `rows`.
         """
-        lanes = 8 if len(new) <= 8 else 24
-        offset = len(rows) - len(new)
-        tasks = []
-        for start in range(0, len(new), lanes):
+        offset, start, tasks = len(rows) - len(new), 0, []
+        while start < len(new):
+            lanes = 24 if len(new) - start > 16 else 8
             last = offset + min(start + lanes, len(new))
             step = GRAM_ROWS_PER_BLOCK if jobs == 1 or last > 2 * GRAM_ROWS_PER_BLOCK else max(32, -(-last // 2))
-            tasks += [(start, first, min(first + step, last)) for first in range(0, last, step)]
+            tasks += [(start, lanes, first, min(first + step, last)) for first in range(0, last, step)]
+            start += lanes
 
         def task(k):
-            start, first, stop = tasks[k]
+            start, lanes, first, stop = tasks[k]
             some = new[start : start + lanes]
             work, out = np.empty((panels.TILE, lanes)), np.empty((stop - first, lanes))
             some_means = means[offset + start : offset + start + lanes]

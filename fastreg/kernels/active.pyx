@@ -78,6 +78,7 @@ cdef class ActiveSet:
     cdef Kink *kinks
     cdef Factor factor
     cdef double l1, l2, factor_l2
+    cdef long changes           # how often A or a sign in it has changed
     cdef bint floored           # the factor holds raised pivots: it is a majorant, not H itself
     cdef unsigned long long seed    # 0: cyclic order
 
@@ -159,6 +160,7 @@ cdef class ActiveSet:
         cdef double ridge[BLOCK]
         cdef bint kept[BLOCK]
         cdef Py_ssize_t at
+        self.changes += 1
         while start < count:
             k = min(<int>BLOCK, count - start)
             for l in range(k):
@@ -181,6 +183,7 @@ cdef class ActiveSet:
     cdef void truncate(self, Py_ssize_t size) noexcept nogil:
         """Shorten A, and the factor with it, to its first `size` features; w is left as it is."""
         cdef Py_ssize_t i
+        self.changes += 1
         for i in range(size, self.factor.size):
             self.where[self.A[i]] = -1
         self.factor.size = size
@@ -192,6 +195,7 @@ cdef class ActiveSet:
         """The features at places leave[:count] (ascending) go to zero and out of A."""
         cdef Py_ssize_t i, j, first = self.leave[0], behind = self.factor.size - first, size = self.factor.size
         cdef int k, n = 0
+        self.changes += 1
         for k in range(count):
             self.w[self.A[self.leave[k]]] = 0.0
             self.where[self.A[self.leave[k]]] = -1
@@ -435,8 +439,9 @@ cdef class ActiveSet:
             if self.w[j] == 0.0:
                 self.leave[count] = <int>i
                 count += 1
-            else:
-                self.sign[i] = 1.0 if self.w[j] > 0.0 else -1.0
+            elif self.sign[i] * self.w[j] < 0.0:
+                self.sign[i] = -self.sign[i]
+                self.changes += 1
         if count:
             self.drop(count)
         count = 0
@@ -558,6 +563,7 @@ cdef class ActiveSet:
         double[::1] value,               # out  their coefficients
         Py_ssize_t[::1] stops,           # out  (L + 1,)  where each solution ends
         long[::1] n_iter,                # out  (L,)
+        long[::1] version,               # out  (L,)  two solutions have the same signed support if it is the same
     ):
         """Solve for one pair of penalties after the other; returns how many were done (budget, or room in `index`)."""
         cdef Py_ssize_t k = 0, i, filled = 0
@@ -568,6 +574,7 @@ cdef class ActiveSet:
             while k < l1.shape[0] and spent <= budget and filled + self.m <= index.shape[0]:
                 self.l1, self.l2 = l1[k], l2[k]
                 n_iter[k] = self.solve_one(max(0, max_iter - self.carried))
+                version[k] = self.changes
                 self.carried = self.carried + n_iter[k] if between[k] else 0
                 for i in range(self.factor.size):
                     index[filled] = self.A[i]

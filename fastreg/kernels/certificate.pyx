@@ -52,28 +52,25 @@ def scan(
 
 
 def gap(
-    const double[:, :, ::1] C,        # in   (panels, p, lanes)  X'R
-    Py_ssize_t panel,
-    Py_ssize_t lane,
-    double scale,                     # in   1 / S
     const Py_ssize_t[::1] feature,    # in   (a,)  nonzero features
     const double[::1] w,              # in   (a,)
+    const double[::1] c,              # in   (a,)  X'r / S of those
     double l1,
     double l2,
     const double[::1] f1,             # in   (p,) or None
     const double[::1] f2,             # in   (p,) or None
-    double squares,                   # in   r'r, weighted
+    double squares,                   # in   r'r / S, weighted
     double largest,                   # in   from `scan`, over all features
     double conjugate,
 ):
     """Duality gap of one solution, never negative."""
     cdef Py_ssize_t i, j
-    cdef double kappa = 1.0, total, term
+    cdef double kappa = 1.0, total
     if l2 == 0.0 and largest > l1:
         kappa = l1 / largest
-    total = 0.5 * (1.0 - kappa) * (1.0 - kappa) * squares * scale + (conjugate if l2 > 0.0 else 0.0)
+    total = 0.5 * (1.0 - kappa) * (1.0 - kappa) * squares + (conjugate if l2 > 0.0 else 0.0)
     for i in range(feature.shape[0]):
         j = feature[i]
-        term = l1 * (1.0 if f1 is None else f1[j]) * fabs(w[i]) - kappa * C[panel, j, lane] * scale * w[i]
-        total += term + 0.5 * l2 * (1.0 if f2 is None else f2[j]) * w[i] * w[i]
+        total += l1 * (1.0 if f1 is None else f1[j]) * fabs(w[i]) - kappa * c[i] * w[i]
+        total += 0.5 * l2 * (1.0 if f2 is None else f2[j]) * w[i] * w[i]
     return max(total, 0.0)

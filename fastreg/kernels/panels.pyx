@@ -167,6 +167,7 @@ def gram_columns(
     cdef double buffer[FR_TILE]
     cdef double sums[24]
     cdef const double* x
+    cdef bint weighted = weights is not None
     with nogil:
         memset(sums, 0, sizeof(sums))
         memset(&out[0, 0], 0, out.shape[0] * lanes * sizeof(double))
@@ -175,13 +176,14 @@ def gram_columns(
             rows = min(tile, M.n - row)
             for l in range(new.shape[0]):
                 x = column(&M, new[l], row, rows, buffer)
-                if weights is None:
-                    for i in range(rows):
-                        panel[i, l] = x[i] - means[l]
-                else:
+                if weighted:
                     for i in range(rows):
                         panel[i, l] = weights[row + i] * (x[i] - means[l])
-                for i in range(rows):
+                else:
+                    for i in range(rows):
+                        panel[i, l] = x[i] - means[l]
+            for i in range(rows):
+                for l in range(lanes):
                     sums[l] += panel[i, l]
             simd.xt_tile(&M, row, rows, &rows_of[0], 0, rows_of.shape[0], &panel[0, 0], lanes, &out[0, 0])
             row += tile

@@ -178,13 +178,13 @@ typedef float FN(vfu) __attribute__((vector_size(4 * FR_VL), aligned(4)));
 /* out[c, :] += sum_i col[c][i] R[i, :] for C columns and V vectors of lanes, all sums in registers. */
 #define FR_XT_KERNEL(NAME, C, V)                                                                                       \
     FR_TARGET static void FN(NAME)(const double *const *col, ptrdiff_t rows, const double *FR_RESTRICT R,              \
-                                   double *FR_RESTRICT out, const char *ahead, ptrdiff_t ahead_stride)                 \
+                                   double *FR_RESTRICT out, const double *const *ahead)                                \
     {                                                                                                                  \
         VD acc[C][V];                                                                                                  \
         UNROLL for (int c = 0; c < C; c++) UNROLL for (int v = 0; v < V; v++) acc[c][v] = SPLAT(0.0);                  \
         for (ptrdiff_t start = 0; start < rows; start += 8) {                                                          \
             const ptrdiff_t stop = start + 8 < rows ? start + 8 : rows;                                                \
-            if (ahead) UNROLL for (int c = 0; c < C; c++) FR_PREFETCH(ahead + c * ahead_stride + start * 8);           \
+            if (ahead) UNROLL for (int c = 0; c < C; c++) FR_PREFETCH(ahead[c] + start);           \
             for (ptrdiff_t i = start; i < stop; i++, R += V * FR_VL) {                                                 \
                 VD x[C];                                                                                               \
                 UNROLL for (int c = 0; c < C; c++) x[c] = SPLAT(col[c][i]);                                            \
@@ -212,20 +212,22 @@ FR_TARGET static void FN(xt_columns)(const fr_matrix *X, ptrdiff_t row, ptrdiff_
                                      ptrdiff_t first, ptrdiff_t ncols, const double *R, int lanes, double *out)
 {
     double buffer[FR_MAX_GROUP * FR_TILE];
-    const double *col[FR_MAX_GROUP];
+    const double *col[FR_MAX_GROUP], *ahead[FR_MAX_GROUP];
     const int wide = lanes == 24, group = wide ? FR_COLS24 : FR_COLS8;
-    const int in_place = !X->single && X->row_stride == (ptrdiff_t)sizeof(double) && !idx;
+    const int in_place = !X->single && X->row_stride == (ptrdiff_t)sizeof(double);
     for (ptrdiff_t j = 0; j < ncols; j += group, out += (ptrdiff_t)group * lanes) {
         const int count = ncols - j < group ? (int)(ncols - j) : group;
+        const int more = in_place && j + 2 * group <= ncols;
         for (int c = 0; c < count; c++)
             col[c] = fr_column(X, idx ? idx[j + c] : first + j + c, row, rows, buffer + c * FR_TILE);
-        const char *ahead = in_place && j + 2 * group <= ncols
-                                ? X->data + (first + j + group) * X->col_stride + row * X->row_stride : NULL;
+        if (more)
+            for (int c = 0; c < group; c++)
+                ahead[c] = fr_column(X, idx ? idx[j + group + c] : first + j + group + c, row, rows, buffer);
         if (count == group)
-            (wide ? FN(xt24) : FN(xt8))(col, rows, R, out, ahead, X->col_stride);
+            (wide ? FN(xt24) : FN(xt8))(col, rows, R, out, more ? ahead : NULL);
         else
             for (int c = 0; c < count; c++)
-                (wide ? FN(xt24_one) : FN(xt8_one))(col + c, rows, R, out + (ptrdiff_t)c * lanes, NULL, 0);
+                (wide ? FN(xt24_one) : FN(xt8_one))(col + c, rows, R, out + (ptrdiff_t)c * lanes, NULL);
     }
 }
 

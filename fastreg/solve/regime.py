@@ -3,9 +3,9 @@
 import math
 
 RATE = 3e10  # flops a second and thread, of the panel kernels
-START = 2e-3  # seconds that a round costs beyond its flops
+START = 1e-3  # seconds that a round costs beyond its flops
+ENTRY = 100  # flops that storing an entry of the Gram matrix is worth
 LANES = 24
-GRAM_SHARE = 3.0
 
 
 class Plan:
@@ -41,10 +41,12 @@ class Plan:
         certificates = 2 * n * p * self.lanes_total
         return gram <= max(START * RATE, 1.0 * certificates)
 
-    def room(self, run):
-        """How many features the next alphas of a run may bring in: their Gram columns may cost what a product costs."""
-        m = run.known
-        return max(32, int(math.sqrt(m * m + GRAM_SHARE * 2 * self.design.p * LANES) - m))
+    def round_cost(self, lanes, m, new):
+        """Flops, or what takes as long, of a round that needs `lanes` and brings `new` features to the `m` known."""
+        n, p = self.design.n, self.design.p
+        width = 8 * math.ceil(lanes / 8)
+        gram = new * (2 * m + new) * (n + ENTRY)
+        return START * RATE + 2 * n * p * width + gram
 
     def rounded(self, sample, new):
         """The features to bring in: `new`, or all that are left when these are most of them."""

@@ -85,17 +85,19 @@ class Batch:
     def __init__(self, design, targets, plan, jobs):
         self.design, (self.Y, self.means), self.plan, self.jobs = design, targets, plan, jobs
         self.passes = 0
-        self.buffers = {}
+        self.buffers = None
 
     def panels(self, lanes):
         """Room for R and C with at least `lanes` lanes: arrays (panels, n, width), (panels, p, width)."""
         width = 8 if lanes <= 16 else 24
-        shape = (-(-lanes // width), width)
-        if shape not in self.buffers:
-            self.buffers = {shape: (
-                np.empty((shape[0], self.design.n, width)), np.empty((shape[0], self.design.p, width))
-            )}  # fmt: skip
-        return self.buffers[shape]
+        count = -(-lanes // width)
+        if self.buffers is None or self.buffers[0].size < count * width * self.design.n:
+            size = max(count * width, min(self.plan.lanes, 24))
+            self.buffers = np.empty(size * self.design.n), np.empty(size * self.design.p)
+        return tuple(
+            buffer[: count * rows * width].reshape(count, rows, width)
+            for buffer, rows in zip(self.buffers, (self.design.n, self.design.p))
+        )
 
     def begin(self, runs):
         """First pass: the gradient at zero of every problem."""
@@ -127,8 +129,7 @@ class Batch:
         lanes = max(1, self.plan.lanes // len(runs))
         wishes = {}
         for run in runs:
-            room = self.plan.room(run)
-            wishes.setdefault(run.sample, []).append(run.plan(lanes, room))
+            wishes.setdefault(run.sample, []).append(run.plan(lanes, self.plan.round_cost))
         for sample, wanted in wishes.items():
             new = wanted[0] if len(wanted) == 1 else np.unique(np.concatenate(wanted))
             if len(new):

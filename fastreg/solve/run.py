@@ -9,6 +9,7 @@ from .least_squares import least_squares
 STEP = 0.5  # alphas further apart than this get steps in between, solved but not reported
 LOOSE = 1e-2  # relative gap that is good enough for such a step
 POLISHES = 6  # corrections of the gradient from X for one alpha
+MOST_FEATURES = 200  # that one round brings in, or 4 n if that is more
 BUDGET = 4e9  # flops between two looks at the keyboard
 
 
@@ -32,6 +33,8 @@ class Run:
         self.reach = 10  # alphas to look ahead
         self.polished = 0
         self.carried = 0
+        self.density = 1.0  # lanes that an alpha needs
+        self.support = 0  # features of the last solution
 
     # ------------------------------------------------------------------ set-up
 
@@ -66,44 +69,61 @@ class Run:
 
     # ------------------------------------------------------------------ before a round
 
-    def plan(self, lanes, room):
-        """Features to bring in (not yet in the sample) for the next alphas, at most `lanes`; sets `stop`."""
-        self.stop = min(len(self.ladder), self.k + max(1, lanes))
-        if self.sample.complete:
-            return np.empty(0, np.intp)
+    def plan(self, lanes, cost):
+        """Features to bring in (not yet in the sample) for the next alphas, at most `lanes`; sets `stop`.
+
+        `cost(lanes, m, new)` is what a round costs that needs so many lanes and brings in so many features in vain.
+        """
+        self.room = lanes
+        most = max(1, min(3 * lanes, len(self.ladder) - self.k))
         place, missed = self.sample.place, self.missed
+        if self.sample.complete:
+            self.stop = self.k + most
+            return np.empty(0, np.intp)
+        most = min(most, self.reach)
+        needed = self.needed_at()
+        candidates = np.flatnonzero(needed >= self.ladder[self.k + most - 1])
+        ordered = np.sort(needed[candidates])
+        counts = len(ordered) - np.searchsorted(ordered, self.ladder[self.k : self.k + most])
+        steps = np.arange(1, most + 1)
+        wasted = min(1.0, max(0.15, 1.0 - self.support / max(1, self.known)))
+        best = int(np.argmin([cost(b * self.density, self.known, wasted * k) / b for b, k in zip(steps, counts)]))
+        self.stop = self.k + best + 1
+        want = candidates[needed[candidates] >= self.ladder[self.stop - 1]]
+        room = max(MOST_FEATURES, 4 * self.sample.design.n)
+        if len(want) > room:
+            want = want[np.argpartition(-needed[want], room)[:room]]
         if missed is not None:
             self.missed = None
-            self.stop = min(self.stop, max(self.k + 1, self.planned))
-            return missed[place[missed] < 0]
+            want = np.union1d(missed[place[missed] < 0], want)
         if self.warm:
             start = np.flatnonzero(self.task.coef_init)
-            self.stop = min(self.stop, self.k + self.reach)
-            return np.union1d(start[place[start] < 0], self.wanted(self.stop, room))
-        self.stop = min(self.stop, self.k + self.reach)
-        while True:
-            want = self.wanted(self.stop, room)
-            if len(want) <= room or self.stop == self.k + 1:
-                break
-            self.stop = self.k + max(1, (self.stop - self.k) * 2 // 3)
-        self.planned = self.stop
+            want = np.union1d(start[place[start] < 0], want)
         return want
 
-    def wanted(self, stop, room):
-        """Features not yet in the sample that may be needed down to ladder[stop - 1]."""
-        share = self.task.l1_ratio
-        low = self.ladder[stop - 1]
-        ahead = self.gradient + (low - self.alpha) * self.slope
-        if not self.task.positive:
-            np.abs(ahead, out=ahead)
-        bound = share * (low - self.gamma * (self.alpha - low))
+    def needed_at(self):
+        """(p,) largest alpha at which a feature may be active; -1 for those already in the sample.
+
+        The gradient is followed along its last slope; `gamma` is how much faster than that it may grow (1: the strong
+        rule of Tibshirani et al. 2012).
+        """
+        share, gamma, top = self.task.l1_ratio, self.gamma, self.alpha
+        slope = self.slope / share
+        ahead = self.gradient / share
         if self.factor1 is not None:
+            slope /= self.factor1
             ahead /= self.factor1
-        ahead[self.sample.place >= 0] = -1.0
-        want = np.flatnonzero(ahead >= max(bound, 0.0))
-        if len(want) > room and stop == self.k + 1:  # never more than there is room for: the strongest
-            want = want[np.argpartition(-ahead[want], room)[:room]]
-        return want
+        ahead -= top * slope  # the gradient is ahead + alpha * slope
+        gap = np.maximum(1.0 + gamma - slope, 1e-3)
+        needed = (ahead + gamma * top) / gap
+        if not self.task.positive:
+            np.add(slope, 1.0 + gamma, out=slope)
+            np.maximum(slope, 1e-3, out=slope)
+            np.subtract(gamma * top, ahead, out=ahead)
+            ahead /= slope
+            np.maximum(needed, ahead, out=needed)
+        needed[self.sample.place >= 0] = -1.0
+        return needed
 
     def extend(self):
         """Let the active set know the features that came into the sample."""
@@ -137,64 +157,125 @@ class Run:
             self.warm = False
         room = len(alphas) * max(1, min(self.known, sample.design.n + 1)) + self.known
         index, value = np.empty(room, np.int32), np.empty(room)
-        stops, n_iter = np.zeros(len(alphas) + 1, np.intp), np.zeros(len(alphas), np.int64)
+        stops = np.zeros(len(alphas) + 1, np.intp)
+        n_iter, version = np.zeros((2, len(alphas)), np.int64)
         between = (self.report[self.k : self.stop] < 0).astype(np.uint8)
         self.active.carried = self.carried
-        done = self.active.solve(sample.gram, l1, l2, between, task.max_iter, BUDGET, index, value, stops, n_iter)
+        done = self.active.solve(
+            sample.gram, l1, l2, between, task.max_iter, BUDGET, index, value, stops, n_iter, version
+        )
+        solved = [(index[stops[i] : stops[i + 1]], value[stops[i] : stops[i + 1]]) for i in range(done)]
+        self.lanes, self.inner = self.choose_lanes(version[:done], between)
+        if len(self.lanes) > self.room:  # the rest has to wait
+            done = min([self.lanes[self.room]] + [a + 1 for a, b in self.inner.values() if b == self.lanes[self.room]])
+            del self.lanes[self.room :]
+            self.inner = {i: ends for i, ends in self.inner.items() if ends[1] < done}
+            self.active.place(sample.gram, *solved[done - 1], l2[done - 1])
+        self.density = len(self.lanes) / done
+        self.l1, self.l2, self.steps, self.solved = l1[:done], l2[:done], n_iter, solved[:done]
         self.stop = self.k + done
-        self.l1, self.l2, self.steps = l1[:done], l2[:done], n_iter
-        self.solved = [(index[stops[i] : stops[i + 1]], value[stops[i] : stops[i + 1]]) for i in range(done)]
-        # steps of the ladder need no certificate where nothing is screened
-        self.lanes = [i for i in range(done) if not sample.complete or self.report[self.k + i] >= 0]
+
+    def choose_lanes(self, version, between):
+        """Which of the solutions need a product with X, and {other: (before, after)} for those that do not.
+
+        While the signed support stays, lasso solutions and their gradients are affine in alpha: those between two
+        others are their mean, and a mean of feasible dual points is feasible.
+        """
+        lanes, inner, i = [], {}, 0
+        while i < len(version):
+            if between[i] and self.sample.complete:  # nothing is screened: a step on the way needs no proof
+                i += 1
+                continue
+            last = i
+            if self.task.l1_ratio == 1.0:
+                while last + 1 < len(version) and version[last + 1] == version[i]:
+                    last += 1
+            lanes.append(i)
+            if last > i:
+                lanes.append(last)
+            inner.update((k, (i, last)) for k in range(i + 1, last))
+            i = last + 1
+        return lanes, inner
 
     def judge(self, C, segments, squares, largest, conjugate, missed):
         """Accept solutions up to the first whose gap is too large; plan the repair of that one."""
-        task, sample, scale = self.task, self.sample, 1.0 / self.sample.total
-        accepted, last = self.stop - self.k, None
-        for n, i in enumerate(self.lanes):
-            panel, lane = segments[n]
+        sample, scale = self.sample, 1.0 / self.sample.total
+        asked, accepted, last = self.stop - self.k, 0, None
+        lane_of = {i: n for n, i in enumerate(self.lanes)}
+
+        def proof(i):
+            """(places, values, gradient there, r'r / S, largest share of a penalty) of solution i with a lane."""
+            panel, lane = segments[lane_of[i]]
             places, values = self.solved[i]
+            c = C[panel, sample.features[places], lane] * scale
+            return places, values, c, squares[panel, lane] * scale, largest[lane_of[i]]
+
+        while accepted < asked:
+            i = accepted
+            if i not in lane_of and i not in self.inner:
+                self.accept(-1, i, 0.0, 0.0)
+                accepted += 1
+                continue
+            if i in self.inner:
+                places, values, c, rss, top = self.mean_proof(i, *map(proof, self.inner[i]))
+                self.solved[i] = places, values
+            else:
+                places, values, c, rss, top = proof(i)
+            h = conjugate[lane_of[i]] if i in lane_of else 0.0
             gap = certificate.gap(
-                C, panel, lane, scale, sample.features[places], values, self.l1[i], self.l2[i],
-                self.factor1, self.factor2, squares[panel, lane], largest[n], conjugate[n],
-            )  # fmt: skip
+                sample.features[places], values, c, self.l1[i], self.l2[i], self.factor1, self.factor2, rss, top, h
+            )
             at = self.report[self.k + i]
-            bound = task.tol if at >= 0 else max(task.tol, LOOSE)
-            if gap > bound * self.null and not self.give_up(missed, C[panel, :, lane], i, gap):
-                accepted = i
+            bound = self.task.tol if at >= 0 else max(self.task.tol, LOOSE)
+            if gap > bound * self.null and (len(missed) or self.polished < POLISHES):
                 break
-            last = n
-            if at >= 0:
-                self.gaps[at] = gap
-                self.explained[at] = 1.0 - squares[panel, lane] * scale / (2.0 * self.null)
+            self.accept(at, i, gap, rss)
+            last = lane_of.get(i, last)
+            accepted += 1
         if last is not None and not sample.complete:
             self.remember(C, segments, last)
-        for i in range(accepted):
-            at = self.report[self.k + i]
-            self.carried += self.steps[i]
-            if at >= 0:
-                self.n_iter[at] = self.carried
-                places, values = self.solved[i]
-                self.pieces.append((sample.features[places], values))
-                if sample.centred:
-                    self.intercepts[at] -= sample.mean[places] @ values
-                self.carried = 0
-        asked, self.k = self.stop - self.k, self.k + accepted
+        self.k += accepted
         if accepted:
             self.alpha = self.ladder[self.k - 1]
         if accepted < asked:
-            self.missed = missed
-            self.gamma = min(1.0, 1.3 * self.gamma) if len(missed) else self.gamma
             self.reach = max(4, (accepted + asked) // 2)
-            if len(missed) == 0:
-                self.polish(C[segments[n][0], :, segments[n][1]], *self.solved[accepted])
-            else:
+            if len(missed):
+                self.missed = missed
+                self.gamma = min(1.0, 1.3 * self.gamma)
                 self.active.place(sample.gram, *self.solved[accepted], self.l2[accepted])
+            else:
+                near = self.inner.get(accepted, (accepted,))[-1]
+                panel, lane = segments[lane_of[near]]
+                self.polish(C[panel, :, lane], *self.solved[near])
         else:
             self.polished = 0
             self.gamma = max(0.1, 0.8 * self.gamma)
             self.reach = min(64, self.reach + self.reach // 2)
         self.solved = None
+
+    def mean_proof(self, i, before, after):
+        """What `proof` says of a solution between two others with the same signed support."""
+        places, v0, c0, rss0, top0 = before
+        _, v1, c1, rss1, top1 = after
+        first, last = self.inner[i]
+        t = (self.l1[i] - self.l1[first]) / (self.l1[last] - self.l1[first])
+        step = v1 - v0
+        bend = step @ self.sample.gram[np.ix_(places, places)] @ step
+        rss = (1 - t) * rss0 + t * rss1 - t * (1 - t) * bend
+        return places, (1 - t) * v0 + t * v1, (1 - t) * c0 + t * c1, rss, (1 - t) * top0 + t * top1
+
+    def accept(self, at, i, gap, rss):
+        """Put solution i down as the answer for alpha number `at` (negative: a step on the way)."""
+        self.carried += self.steps[i]
+        if at < 0:
+            return
+        places, values = self.solved[i]
+        self.support = len(places)
+        self.gaps[at], self.explained[at] = gap, 1.0 - rss / (2.0 * self.null)
+        self.n_iter[at], self.carried = self.carried, 0
+        self.pieces.append((self.sample.features[places], values))
+        if self.sample.centred:
+            self.intercepts[at] -= self.sample.mean[places] @ values
 
     def remember(self, C, segments, last):
         """Keep the gradient at the last accepted lane, and its change by alpha."""
@@ -213,10 +294,6 @@ class Run:
         self.gradient = now
 
     # ------------------------------------------------------------------ gaps that rounding of the Gram matrix leaves
-
-    def give_up(self, missed, column, i, gap):
-        """Whether a gap above its bound has to be taken as it is."""
-        return len(missed) == 0 and self.polished >= POLISHES
 
     def polish(self, column, places, values):
         """Iterative refinement: take the gradient from X where the Gram matrix is not accurate enough."""
