@@ -197,6 +197,8 @@ def fit_paths(X, problems, *, precompute="auto", n_jobs=None, verbose=0):
             intercepts=solution.intercepts,
             dual_gaps=solution.dual_gaps,
             null_objective=solution.null_objective,
+            null_intercept=solution.null_intercept,
+            alpha_max=solution.alpha_max,
             deviance_ratio=solution.deviance_ratio,
             n_iter=solution.n_iter,
             n_passes=solution.n_passes,
@@ -329,6 +331,10 @@ class RegularizationPath:
         In units of the objective: how far each solution's objective can lie above the minimum.
     null_objective : float
         Objective of the model without features.
+    null_intercept : float
+        Intercept of that model.
+    alpha_max : float
+        The smallest alpha at which all coefficients are zero.
     deviance_ratio : ndarray of shape (L,)
         Weighted fraction of the variance of y that the solution explains.
     n_iter : ndarray of shape (L,)
@@ -348,6 +354,8 @@ class RegularizationPath:
     intercepts: np.ndarray
     dual_gaps: np.ndarray
     null_objective: float
+    null_intercept: float
+    alpha_max: float
     deviance_ratio: np.ndarray
     n_iter: np.ndarray
     n_passes: int
@@ -382,11 +390,13 @@ class RegularizationPath:
         Raises
         ------
         ValueError
-            If alpha lies below the grid, or above one that does not start at the null model.
+            If alpha lies below the grid, or above it and below alpha_max.
         """
-        weights = self._interpolate(alpha)
+        alpha = validation.as_alpha(alpha)
         coef = np.zeros(self.coefs.shape[0])
-        intercept = 0.0
+        if alpha >= self.alpha_max:
+            return coef, self.null_intercept
+        weights, intercept = self._interpolate(alpha), 0.0
         for i, weight in weights:
             start, stop = self.coefs.indptr[i], self.coefs.indptr[i + 1]
             coef[self.coefs.indices[start:stop]] += weight * self.coefs.data[start:stop]
@@ -395,17 +405,16 @@ class RegularizationPath:
 
     def _interpolate(self, alpha):
         """[(index, weight)] of the solutions whose weighted sum is the solution at alpha."""
-        alpha = validation.as_alpha(alpha)
         top, bottom = self.alphas[0], self.alphas[-1]
         if alpha < bottom * (1 - _GRID_SLACK):
             raise ValueError(
                 f"alpha={alpha:.6g} lies below the path, which ends at {bottom:.6g}; fit a path that reaches it "
                 "(smaller eps, or your own alphas)."
             )
-        if alpha > top * (1 + _GRID_SLACK) and self.n_nonzero[0] > 0:
+        if alpha > top * (1 + _GRID_SLACK):
             raise ValueError(
-                f"alpha={alpha:.6g} lies above the path, which starts at {top:.6g} with non-zero coefficients; fit a "
-                "path that reaches it."
+                f"alpha={alpha:.6g} lies above the path, which starts at {top:.6g}, and below alpha_max, "
+                f"{self.alpha_max:.6g}; fit a path that reaches it."
             )
         if alpha >= top:
             return [(0, 1.0)]

@@ -152,14 +152,15 @@ def test_coef_at_and_predict():
     assert_array_equal(path.coef_at(0.1 * (1 - 1e-15))[0], dense[:, 2])
     with pytest.raises(ValueError, match="below the path"):
         path.coef_at(0.09)
+    assert path.alpha_max > 1.0
     with pytest.raises(ValueError, match="above the path"):
-        path.coef_at(1.5)
+        path.coef_at(0.5 * (1.0 + path.alpha_max))
     with pytest.raises(ValueError, match="alpha"):
         path.coef_at(-1.0)
-    from_the_top = fit_path(X, y, alphas=5)
-    coef, intercept = from_the_top.coef_at(100.0)
-    assert not coef.any()
-    assert_allclose(intercept, y.mean())
+    for some in (path, fit_path(X, y, alphas=5)):
+        coef, intercept = some.coef_at(some.alpha_max)
+        assert not coef.any()
+        assert_allclose(intercept, y.mean())
 
 
 def test_predict_checks_its_input():

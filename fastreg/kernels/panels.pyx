@@ -192,6 +192,14 @@ def gram_columns(
                 out[i, l] -= row_means[i] * sums[l]
 
 
+def mirror(double[:, ::1] gram, Py_ssize_t first, Py_ssize_t stop):
+    """Copy the lower half of gram[first:stop, first:stop] to the upper, so that it is symmetric to the bit."""
+    cdef Py_ssize_t i, j
+    for i in range(first, stop):
+        for j in range(first, i):
+            gram[j, i] = gram[i, j]
+
+
 def moments(
     const real[:, :] X,             # in   (n, p)
     const double[::1] weights,      # in   (n,) or None: ones

@@ -141,7 +141,7 @@ class ElasticNet(LinearRegressor):
         validation.as_bool(self.copy_X, "copy_X")
         warm_start = validation.as_bool(self.warm_start, "warm_start")
         positive = validation.as_bool(self.positive, "positive")
-        precompute = validation.as_precompute(self.precompute)
+        precompute = validation.as_precompute(self.precompute) or "auto"
         n_jobs = validation.as_n_jobs(self.n_jobs)
         shared = {
             "fit_intercept": validation.as_bool(self.fit_intercept, "fit_intercept"),
@@ -165,7 +165,7 @@ class ElasticNet(LinearRegressor):
 
         coef = np.zeros((len(solutions), p))
         for k, solution in enumerate(solutions):
-            coef[k, solution.coefs.indices] = solution.coefs.data
+            coef[k, solution.indices] = solution.values
         rounded = coef.astype(X.dtype, copy=False)
         intercept = np.array([solution.intercepts[0] for solution in solutions], dtype=X.dtype)
         dual_gap = np.array([solution.dual_gaps[0] for solution in solutions])

@@ -1,7 +1,6 @@
 """The end of a path at alpha = 0: least squares, of minimum norm where it is not unique."""
 
 import numpy as np
-from scipy.optimize import nnls
 
 from .ridge import ridge_path
 
@@ -17,6 +16,8 @@ def least_squares(X, y, task):
             X, y, np.zeros(1), fit_intercept=task.fit_intercept, standardize=task.standardize, sample_weight=task.weights
         )
         return fit.coefs[:, 0], float(fit.intercepts[0]), float(fit.residuals[0])
+    from scipy.optimize import nnls  # loads slowly, and is needed rarely
+
     weights = np.ones(len(y)) if task.weights is None else task.weights
     share = weights / weights.sum()
     mean, level = (share @ X, share @ y) if task.fit_intercept else (np.zeros(X.shape[1]), 0.0)

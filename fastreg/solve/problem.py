@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csc_array
 
 
 @dataclass(slots=True)
@@ -28,11 +29,20 @@ class Solution:
     """The path of one task, on the scale of X."""
 
     alphas: np.ndarray  # (L,)
-    coefs: object  # (p, L) csc_array
+    indptr: np.ndarray  # (L + 1,) \
+    indices: np.ndarray  # (nnz,)    the coefficients (p, L) by columns, as in `coefs`
+    values: np.ndarray  # (nnz,)   /
+    n_features: int
     intercepts: np.ndarray  # (L,)
     dual_gaps: np.ndarray  # (L,) in units of the objective; at alpha = 0 the squared residual of the normal equations
     alpha_max: float  # smallest alpha at which all coefficients are zero
     null_objective: float
+    null_intercept: float
     deviance_ratio: np.ndarray  # (L,)
     n_iter: np.ndarray  # (L,) sweeps plus Newton steps
     n_passes: int  # full products with X that the batch made
+
+    @property
+    def coefs(self):
+        """Coefficients as a csc_array of shape (p, L)."""
+        return csc_array((self.values, self.indices, self.indptr), shape=(self.n_features, len(self.alphas)))

@@ -54,3 +54,8 @@ class Plan:
         if m + len(new) >= 0.8 * p and 16 * p * p <= self.memory // 2:
             return (sample.place < 0).nonzero()[0]
         return new
+
+
+def worth_threads(design, tasks):
+    """Whether a product is long enough to be worth waking another thread."""
+    return design.n * design.p * max(1, tasks) > 200_000

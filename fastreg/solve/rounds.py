@@ -1,12 +1,11 @@
 """The rounds of a batch: every unfinished problem solves its next alphas, then one product with X judges them all."""
 
 import numpy as np
-from scipy.sparse import csc_array
 
 from ..design.blocks import parallel_for
 from ..kernels import certificate
 from .problem import Solution
-from .regime import Plan
+from .regime import Plan, worth_threads
 from .run import Run
 from .sample import Sample
 from .threads import n_threads
@@ -33,7 +32,7 @@ def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None)
     ValueError
         If X holds NaN or infinity.
     """
-    jobs = n_threads(n_jobs)
+    jobs = n_threads(n_jobs) if worth_threads(design, len(tasks)) else 1
     targets, target_of = distinct_targets(design, tasks)
     samples = {}
     runs = []
@@ -67,16 +66,20 @@ def distinct_targets(design, tasks):
         key = (id(task.y), id(task.weights), task.fit_intercept)
         if key not in seen:
             seen[key] = len(rows)
-            mean = np.average(task.y, weights=task.weights) if task.fit_intercept else 0.0
+            mean = average(task.y, task.weights) if task.fit_intercept else 0.0
             centred = task.y - mean
             if task.fit_intercept:
-                centred -= np.average(centred, weights=task.weights)
+                centred -= average(centred, task.weights)
             if np.abs(centred).max(initial=0.0) <= 1e-14 * np.abs(task.y).max(initial=0.0):
                 centred[:] = 0.0  # a constant response, whatever rounding of its mean says
             rows.append((centred, mean))
         row_of.append(seen[key])
     Y = np.array([centred for centred, _ in rows])
     return (Y, np.array([mean for _, mean in rows])), row_of
+
+
+def average(y, weights):
+    return y.mean() if weights is None else (weights @ y) / weights.sum()
 
 
 class Batch:
@@ -232,8 +235,7 @@ class Outcome:
 
 def solution(run, p, passes):
     """The path of a finished run."""
-    count = len(run.alphas)
-    indptr = np.zeros(count + 1, dtype=np.int64)
+    indptr = np.zeros(len(run.alphas) + 1, dtype=np.int64)
     features, values = [np.empty(0, np.int64)], [np.empty(0)]
     for k, (index, w) in enumerate(run.pieces):
         order = np.argsort(index)
@@ -243,7 +245,7 @@ def solution(run, p, passes):
     indices = np.concatenate(features)
     if max(indptr[-1], p) < 2**31:
         indptr, indices = indptr.astype(np.int32), indices.astype(np.int32)
-    coefs = csc_array((np.concatenate(values), indices, indptr), shape=(p, count))
     return Solution(
-        run.alphas, coefs, run.intercepts, run.gaps, float(run.alpha_max), float(run.null), run.explained, run.n_iter, passes
-    )
+        run.alphas, indptr, indices, np.concatenate(values), p, run.intercepts, run.gaps, float(run.alpha_max),
+        float(run.null), float(run.level), run.explained, run.n_iter, passes,
+    )  # fmt: skip

@@ -43,7 +43,7 @@ class Run:
         task = self.task
         self.gradient0 = self.gradient = gradient
         self.slope = np.zeros_like(gradient)
-        self.null = null_objective
+        self.null, self.level = null_objective, level
         size = gradient if self.factor1 is None else gradient / self.factor1
         top = size.max(initial=0.0) if task.positive else np.abs(size).max(initial=0.0)
         self.alpha_max = max(top, 0.0) / task.l1_ratio

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..kernels.panels import mirror
+
 ROUNDING = 1e-15  # a column whose entries differ from their mean by no more than this share is constant
 
 
@@ -59,11 +61,10 @@ class Sample:
             above = min(stop, at)
             if above > first:
                 gram[at:to, first:above] = part[: above - first].T
-            if stop > at:  # the diagonal block has both halves: keep one, so that the matrix is symmetric to the bit
+            if stop > at:  # the diagonal block has both halves, which differ by rounding
                 diagonal.add((at, to))
 
         diagonal = set()
         self.design.gram_columns(self.features, new, self.mean, self.weights, store, self.jobs)
         for at, to in diagonal:
-            block = np.tril(gram[at:to, at:to])
-            gram[at:to, at:to] = block + np.tril(block, -1).T
+            mirror(gram, at, to)
