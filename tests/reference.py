@@ -167,3 +167,68 @@ def kkt_residual(
     violation = np.where(u == 0, at_zero, np.abs(gradient - alpha * l1_ratio * np.sign(u)))
     intercept_violation = abs(problem.y_mean - problem.x_mean @ coef - intercept)
     return max(np.max(violation, initial=0.0), intercept_violation)
+
+
+# --- twins of the kernels: whole arrays instead of tiles -------------------------------------------------------------
+
+
+def correlate(X, R):
+    """X'R for panels R (panels, n, lanes)."""
+    return np.array([X.T.astype(np.float64) @ panel for panel in R])
+
+
+def residuals(X, Y, target, columns, W, weights):
+    """Y[target] - X[:, columns] W, targets -1 being zeros, and its weighted column sums (panels, lanes)."""
+    s = np.ones(X.shape[0]) if weights is None else weights
+    R = []
+    for rows, coef in zip(target, W, strict=True):
+        start = np.where(rows[:, None] < 0, 0.0, Y[rows]).T
+        R.append(start - X[:, columns].astype(np.float64) @ coef)
+    return np.array(R), np.array([s @ panel for panel in R])
+
+
+def gram_columns(X, weights, rows, new, row_means, means):
+    """Weighted inner products of shifted columns: features `rows` against features `new`."""
+    s = np.ones(X.shape[0]) if weights is None else weights
+    left, right = X[:, rows].astype(np.float64) - row_means, X[:, new].astype(np.float64) - means
+    return (left * s[:, None]).T @ right
+
+
+def moments(X, weights, columns, centred):
+    """Weighted means (or zeros), sums of squares about them, and raw sums of squares."""
+    s = np.ones(X.shape[0]) if weights is None else weights
+    Z = X[:, columns].astype(np.float64)
+    origin = Z[0]  # so that a large common value does not swallow the mean
+    mean = origin + s @ (Z - origin) / s.sum() if centred else np.zeros(len(columns))
+    return mean, s @ (Z - mean) ** 2, s @ Z**2
+
+
+def primal_minus_dual(w, c, squares, l1, l2, f1, f2, positive):
+    """Gap at w from its gradient c = X'r / S and r'r / S, at the dual point kappa r with the largest kappa <= 1 that is
+    feasible (kappa = 1 where every point is); the null model's objective cancels, so y is not asked for."""
+    size = np.maximum(c, 0.0) if positive else np.abs(c)
+    largest = np.max(size / f1, initial=0.0)
+    kappa = min(1.0, l1 / largest) if l2 == 0.0 and largest > 0 else 1.0
+    used = w != 0
+    primal = 0.5 * squares + penalty(w[used], l1 * f1[used], l2 * f2[used])
+    conjugate = 0.0
+    if l2 > 0.0:
+        in_use = np.isfinite(f1)
+        conjugate = np.sum(np.maximum(size - l1 * f1, 0.0)[in_use] ** 2 / (2 * l2 * f2[in_use]))
+    dual = kappa * (squares + c @ w) - 0.5 * kappa**2 * squares - conjugate  # y'theta = kappa (r + X w)'r / S
+    return primal - dual
+
+
+def elastic_net_on_gram(G, q, l1, l2, sides, sweeps=20_000):
+    """Minimiser of 1/2 w'G w - q'w + sum_j ( l1_j |w_j| + l2_j/2 w_j^2 ); sides: 1 allows w_j > 0, 2 w_j < 0, 3 both."""
+    w = np.zeros(len(q))
+    for _ in range(sweeps):
+        before = w.copy()
+        for j in range(len(q)):
+            z = q[j] - G[j] @ w + G[j, j] * w[j]
+            step = soft_threshold(z, l1[j], False)
+            allowed = sides[j] & (1 if step > 0 else 2)
+            w[j] = step / (G[j, j] + l2[j]) if allowed else 0.0
+        if np.max(np.abs(w - before)) <= 1e-15 * max(1.0, np.max(np.abs(w))):
+            break
+    return w

@@ -642,3 +642,16 @@ def test_a_random_order_of_coordinates_has_the_same_answer():
     for random_state in (0, np.random.RandomState(0), np.random.default_rng(0), None):
         _, coefs, _ = lasso_path(X, y, alphas=5, tol=TOL, selection="random", random_state=random_state)
         assert_allclose(coefs, expected, atol=ATOL)
+
+
+@pytest.mark.parametrize("precompute", [True, False])
+def test_many_responses_are_each_solved_as_if_alone(precompute):
+    """More problems than lanes: each has one solution checked in a round."""
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((40, 120))
+    Y = X[:, :30] + 0.5 * rng.standard_normal((40, 30))
+    paths = fit_path(X, Y, alphas=8, eps=0.05, precompute=precompute)
+    for k in (0, 13, 29):
+        assert paths[k].relative_gaps.max() <= 1e-10
+        alone = fit_path(X, Y[:, k], alphas=8, eps=0.05)
+        assert_allclose(paths[k].coefs.toarray(), alone.coefs.toarray(), atol=1e-9)

@@ -59,9 +59,9 @@ class Dense:
         return out[0, :, :k] if count == 1 else np.concatenate(out, axis=1)[:, :k]
 
     def residuals(self, Y, target, columns, W, weights, centred, total, R, jobs=1):
-        """R <- weights * (Y[target] - X[:, columns] W - its weighted mean); returns the weighted squares (panels, lanes).
+        """R <- weights * (Y[target] - X[:, columns] W), less its weighted mean if `centred`.
 
-        Without `centred` no mean is taken off.
+        Returns the weighted sums of squares (panels, lanes).
         """
         count = -(-self.n // ROWS_PER_BLOCK)
         bounds = [(k * ROWS_PER_BLOCK, min(self.n, (k + 1) * ROWS_PER_BLOCK)) for k in range(count)]
@@ -78,9 +78,9 @@ class Dense:
         return sums.sum(axis=0)
 
     def gram_columns(self, rows, new, means, weights, store, jobs=1):
-        """Weighted inner products of the features `rows` with the features `new`, `means` (of the rows) taken off.
+        """Weighted inner products of the features `rows` with the features `new`, `means` of the rows taken off.
 
-        `store(first, stop, start, part)` receives part (stop - first, k): rows first..stop-1 against new[start:start+k].
+        `store(first, stop, start, part)` receives part (stop - first, k): rows first..stop-1, new[start:start+k].
         Only what lies on or below the diagonal block is computed: `new` are the last of `rows`.
         """
         offset, start, tasks = len(rows) - len(new), 0, []
@@ -111,7 +111,7 @@ class Dense:
                     f"X contains NaN or infinity, first in row {first + i}, column {j}: "
                     "drop or impute such entries before fitting"
                 )
-        raise ValueError("X or y holds values so large that their products overflow: scale the columns of X, or y, down")
+        raise ValueError("X or y holds values so large that their products overflow: scale X, or y, down")
 
     def moments(self, columns, weights, total, centred, jobs=1):
         """(mean, weighted sum of squares about it, weighted raw sum of squares) of some columns, each (k,)."""

@@ -13,8 +13,9 @@ def least_squares(X, y, task):
     """
     if not task.positive:
         fit = ridge_path(
-            X, y, np.zeros(1), fit_intercept=task.fit_intercept, standardize=task.standardize, sample_weight=task.weights
-        )
+            X, y, np.zeros(1), fit_intercept=task.fit_intercept, standardize=task.standardize,
+            sample_weight=task.weights,
+        )  # fmt: skip
         return fit.coefs[:, 0], float(fit.intercepts[0]), float(fit.residuals[0])
     from scipy.optimize import nnls  # loads slowly, and is needed rarely
 

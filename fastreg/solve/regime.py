@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 RATE = 3e10  # flops a second and thread, of the panel kernels
 START = 1e-3  # seconds that a round costs beyond its flops
 ENTRY = 100  # flops that storing an entry of the Gram matrix is worth
@@ -17,18 +19,14 @@ class Plan:
         Residuals that one product takes at most.
     """
 
-    def __init__(self, design, runs, precompute, jobs):
-        self.design, self.jobs, self.precompute = design, jobs, precompute
+    def __init__(self, design, tasks, precompute):
+        self.design, self.precompute = design, precompute
         self.memory = max(design.nbytes // 4, 256 << 20)  # bytes of working memory
         n, p = design.n, design.p
-        per_lane = 8 * (n + p)
-        most = max(8, int(self.memory // 4 // per_lane) // 8 * 8)
-        small = 120 if n * p <= 2_000_000 else LANES
-        wanted = max(small, -(-len(runs) // LANES) * LANES)
-        self.lanes = min(most, wanted)
-        self.lanes_total = sum(
-            run.task.alphas if not hasattr(run.task.alphas, "__len__") else len(run.task.alphas) for run in runs
-        )
+        most = max(8, self.memory // 4 // (8 * (n + p)) // 8 * 8)
+        wanted = 120 if n * p <= 2_000_000 else LANES  # a small X: the fewer rounds the better
+        self.lanes = min(most, max(wanted, LANES * math.ceil(len(tasks) / LANES)))
+        self.alphas = sum(np.size(task.alphas) if np.ndim(task.alphas) else task.alphas for task in tasks)
 
     def full_gram(self, sample):
         """Whether the Gram matrix of all features is worth building before anything is known of the solution."""
@@ -37,9 +35,7 @@ class Plan:
             return bool(self.precompute)
         if 16 * p * p > self.memory // 2:
             return False
-        gram = n * p * p
-        certificates = 2 * n * p * self.lanes_total
-        return gram <= max(START * RATE, 1.0 * certificates)
+        return n * p * p <= max(START * RATE, 2 * n * p * self.alphas)  # no dearer than the certificates
 
     def round_cost(self, lanes, m, new):
         """Flops, or what takes as long, of a round that needs `lanes` and brings `new` features to the `m` known."""

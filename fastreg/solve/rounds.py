@@ -36,12 +36,12 @@ def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None)
     targets, target_of = distinct_targets(design, tasks)
     samples = {}
     runs = []
-    for task, target in zip(tasks, target_of):
+    for task, target in zip(tasks, target_of, strict=True):
         key = (id(task.weights), task.fit_intercept)
         if key not in samples:
             samples[key] = Sample(design, task.weights, task.fit_intercept, jobs)
-        runs.append(Run(task, samples[key], target, jobs))
-    plan = Plan(design, runs, precompute, jobs)
+        runs.append(Run(task, samples[key], target))
+    plan = Plan(design, tasks, precompute)
     batch = Batch(design, targets, plan, jobs)
     batch.begin(runs)
     total = sum(len(run.ladder) for run in runs)
@@ -99,7 +99,7 @@ class Batch:
             self.buffers = np.empty(size * self.design.n), np.empty(size * self.design.p)
         return tuple(
             buffer[: count * rows * width].reshape(count, rows, width)
-            for buffer, rows in zip(self.buffers, (self.design.n, self.design.p))
+            for buffer, rows in zip(self.buffers, (self.design.n, self.design.p), strict=True)
         )
 
     def begin(self, runs):
@@ -172,7 +172,7 @@ class Batch:
 
         self.design.correlate(R, C, self.jobs, reduce)
         self.passes += 1
-        for run, outcome in zip(runs, outcomes):
+        for run, outcome in zip(runs, outcomes, strict=True):
             run.judge(C, run.segments, squares, *outcome.totals())
 
     def residual_panel(self, R, target, entries):
@@ -181,7 +181,7 @@ class Batch:
         columns = [entry[0].features[entry[2]] for entry in entries]
         used = np.unique(np.concatenate(columns))
         W = np.zeros((1, len(used), R.shape[2]))
-        for (_, lane, _, values), features in zip(entries, columns):
+        for (_, lane, _, values), features in zip(entries, columns, strict=True):
             W[0, np.searchsorted(used, features), lane] = values
         same = all(entry[0] is sample for entry in entries)
         if same:

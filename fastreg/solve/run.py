@@ -16,7 +16,7 @@ BUDGET = 4e9  # flops between two looks at the keyboard
 class Run:
     """State of one problem."""
 
-    def __init__(self, task, sample, target, jobs):
+    def __init__(self, task, sample, target):
         self.task, self.sample, self.target = task, sample, target
         self.factor1 = self.factor2 = None  # penalty factors (p,), None: ones
         if task.standardize:
@@ -26,13 +26,12 @@ class Run:
         seed = 0 if task.random_state is None else 2 * task.random_state + 1
         self.active = ActiveSet(seed & (2**64 - 1))
         self.known = 0  # features that `active` has
-        self.pieces = []  # per reported alpha: (features, values)
         self.k = 0  # next alpha of the ladder
-        self.missed = None
-        self.gamma = 0.3
-        self.reach = 10  # alphas to look ahead
-        self.polished = 0
-        self.carried = 0
+        self.missed = None  # features that the last round found missing
+        self.gamma = 0.3  # how far gradients may stray from their prediction
+        self.reach = 10  # alphas to look ahead at most
+        self.polished = 0  # corrections made for the next alpha
+        self.carried = 0  # iterations spent on the way to it
         self.density = 1.0  # lanes that an alpha needs
         self.support = 0  # features of the last solution
 
@@ -49,7 +48,8 @@ class Run:
         self.alpha_max = max(top, 0.0) / task.l1_ratio
         self.alpha = self.alpha_max
         if isinstance(task.alphas, (int, np.integer)):
-            self.alphas = grid(self.alpha_max, task.alphas, task.eps or (1e-3 if len(task.y) >= len(gradient) else 1e-2))
+            eps = task.eps or (1e-3 if len(task.y) >= len(gradient) else 1e-2)
+            self.alphas = grid(self.alpha_max, task.alphas, eps)
         else:
             self.alphas = np.asarray(task.alphas, dtype=np.float64)
         count = len(self.alphas)
@@ -87,8 +87,8 @@ class Run:
         counts = len(ordered) - np.searchsorted(ordered, self.ladder[self.k : self.k + most])
         steps = np.arange(1, most + 1)
         wasted = min(1.0, max(0.15, 1.0 - self.support / max(1, self.known)))
-        best = int(np.argmin([cost(b * self.density, self.known, wasted * k) / b for b, k in zip(steps, counts)]))
-        self.stop = self.k + best + 1
+        costs = [cost(b * self.density, self.known, wasted * k) / b for b, k in zip(steps, counts, strict=True)]
+        self.stop = self.k + int(np.argmin(costs)) + 1
         want = candidates[needed[candidates] >= self.ladder[self.stop - 1]]
         room = max(MOST_FEATURES, 4 * self.sample.design.n)
         if len(want) > room:
@@ -288,9 +288,7 @@ class Run:
         else:
             before, higher = self.gradient, self.alpha
         if higher > alpha:
-            np.subtract(before, now, out=before)
-            before /= higher - alpha
-            self.slope = before
+            self.slope = (before - now) / (higher - alpha)
         self.gradient = now
 
     # ------------------------------------------------------------------ gaps that rounding of the Gram matrix leaves
@@ -321,7 +319,7 @@ class Run:
 
 
 def grid(alpha_max, count, eps):
-    """Geometric grid from alpha_max down to eps * alpha_max; all zeros would repeat, so a null problem gets 1 .. eps."""
+    """Geometric grid from alpha_max down to eps * alpha_max; from 1 where alpha_max is 0."""
     top = alpha_max if alpha_max > 0 else 1.0
     return top * np.geomspace(1.0, eps, count) if count > 1 else np.array([top])
 

@@ -10,8 +10,8 @@ ROUNDING = 1e-15  # a column whose entries differ from their mean by no more tha
 class Sample:
     """Weighted, centred inner products over one X, shared by all problems that have the same weights.
 
-    Features are numbered in the order in which `add` brought them in; `gram[:m, :m]` is their Gram matrix divided by the
-    total weight.
+    Features are numbered in the order in which `add` brought them in; `gram[:m, :m]` is their Gram matrix divided by
+    the total weight.
     """
 
     def __init__(self, design, weights, centred, jobs):
