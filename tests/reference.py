@@ -220,7 +220,7 @@ def primal_minus_dual(w, c, squares, l1, l2, f1, f2, positive):
 
 
 def elastic_net_on_gram(G, q, l1, l2, sides, sweeps=20_000):
-    """Minimiser of 1/2 w'G w - q'w + sum_j ( l1_j |w_j| + l2_j/2 w_j^2 ); sides: 1 allows w_j > 0, 2 w_j < 0, 3 both."""
+    """Minimiser of 1/2 w'G w - q'w + sum_j ( l1_j |w_j| + l2_j/2 w_j^2 ); sides 1 allow w_j > 0, 2 w_j < 0, 3 both."""
     w = np.zeros(len(q))
     for _ in range(sweeps):
         before = w.copy()

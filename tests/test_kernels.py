@@ -13,8 +13,8 @@ import reference
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastreg.design import Dense
+from fastreg.kernels import active as active_set
 from fastreg.kernels import certificate, factor, panels
-from fastreg.kernels.active import ActiveSet
 
 LAYOUTS = ["C", "F", "strided", "strided-F", "negative", "negative-F", "read-only"]
 DTYPES = [np.float64, np.float32]
@@ -70,7 +70,7 @@ def test_correlate(layout, dtype, lanes):
             R = rng.normal(size=(count, n, lanes))
             out = np.full((count, p, lanes), UNTOUCHED)
             first, stop = (0, p) if p < 4 else (1, p - 1)
-            panels.correlate(X, first, stop, R, out)
+            panels.correlate(X, None, first, stop, R, out)
             expected = reference.correlate(X, R)
             size = reference.correlate(np.abs(X), np.abs(R))
             close(out[:, first:stop], expected[:, first:stop], size[:, first:stop])
@@ -86,18 +86,18 @@ def test_correlate_more_columns_than_a_block_holds(layout, dtype, lanes):
     X = stored(rng.normal(size=(300, 533)).astype(dtype), layout)
     R = rng.normal(size=(2, 300, lanes))
     out = np.empty((2, 533, lanes))
-    panels.correlate(X, 0, 533, R, out)
+    panels.correlate(X, None, 0, 533, R, out)
     close(out, reference.correlate(X, R), reference.correlate(np.abs(X), np.abs(R)))
     again = np.empty_like(out)
     for first, stop in ((240, 533), (0, 240)):  # the blocks of other threads, in another order
-        panels.correlate(X, first, stop, R, again)
+        panels.correlate(X, None, first, stop, R, again)
     assert_array_equal(again, out)
 
 
 def test_correlate_ignores_what_out_held():
     X, R = np.ones((5, 3)), np.ones((1, 5, 8))
     out = np.full((1, 3, 8), np.nan)
-    panels.correlate(X, 0, 3, R, out)
+    panels.correlate(X, None, 0, 3, R, out)
     assert_array_equal(out, np.full((1, 3, 8), 5.0))
 
 
@@ -112,12 +112,12 @@ def test_residuals(layout, dtype, lanes):
             W = rng.normal(size=(count, len(columns), lanes))
             R, sums = np.full((count, n, lanes), UNTOUCHED), np.empty((count, lanes))
             expected, total = reference.residuals(X, Y, target, columns, W, weights)
-            panels.residuals(X, 0, n, Y, target, columns, W, weights, R, sums)
+            panels.residuals(X, None, 0, n, Y, target, columns, W, weights, R, sums)
             close(R, expected, 50.0)
             close(sums, total, 100.0 * n)
             first, stop = n // 3, n - n // 4
             R[:] = UNTOUCHED
-            panels.residuals(X, first, stop, Y, target, columns, W, weights, R, sums)
+            panels.residuals(X, None, first, stop, Y, target, columns, W, weights, R, sums)
             close(R[:, first:stop], expected[:, first:stop], 50.0)
             assert np.all(R[:, :first] == UNTOUCHED)
             assert np.all(R[:, stop:] == UNTOUCHED)
@@ -175,7 +175,7 @@ def test_gram_columns(layout, dtype, lanes):
             row_means = reference.moments(X, weights, rows, True)[0] if centred else np.zeros(p)
             means = row_means[-len(new) :].copy()
             out = np.full((p, lanes), UNTOUCHED)
-            panels.gram_columns(X, weights, rows, new, means, row_means, np.empty((panels.TILE, lanes)), out)
+            panels.gram_columns(X, None, weights, rows, new, means, row_means, np.empty((panels.TILE, lanes)), out)
             expected = reference.gram_columns(X, weights, rows, new, row_means, means)
             close(out[:, : len(new)], expected, 40.0 * s.sum())
             assert not out[:, len(new) :].any()
@@ -206,7 +206,7 @@ def test_moments(layout, dtype):
         for weights, centred in product((None, rng.uniform(0.1, 2, n)), (False, True)):
             total = float(n) if weights is None else float(weights.sum())
             out = np.empty((3, len(columns)))
-            panels.moments(X, weights, total, columns, centred, *out)
+            panels.moments(X, None, weights, total, columns, centred, *out)
             for found, expected in zip(out, reference.moments(X, weights, columns, centred), strict=True):
                 close(found, expected, 100.0 * max(total, 1.0))
 
@@ -216,7 +216,7 @@ def test_moments(layout, dtype):
 def test_moments_of_a_constant_column_have_a_square_of_exactly_zero(value, dtype):
     X = np.full((1000, 1), value, dtype=dtype)
     out = np.empty((3, 1))
-    panels.moments(X, None, 1000.0, np.zeros(1, np.intp), True, *out)
+    panels.moments(X, None, None, 1000.0, np.zeros(1, np.intp), True, *out)
     assert out[1, 0] == 0.0
     assert out[0, 0] == X[0, 0]
 
@@ -224,7 +224,7 @@ def test_moments_of_a_constant_column_have_a_square_of_exactly_zero(value, dtype
 def test_moments_keep_the_digits_of_a_column_far_from_zero():
     X = 1e8 + np.arange(500.0)[:, None] * 2.0**-10
     out = np.empty((3, 1))
-    panels.moments(X, None, 500.0, np.zeros(1, np.intp), True, *out)
+    panels.moments(X, None, None, 500.0, np.zeros(1, np.intp), True, *out)
     exact = np.arange(500.0) * 2.0**-10
     assert_allclose(out[0, 0], 1e8 + exact.mean(), rtol=1e-15)
     assert_allclose(out[1, 0], np.sum((exact - exact.mean()) ** 2), rtol=1e-12)
@@ -463,7 +463,7 @@ def test_active_set_solves_the_elastic_net_on_a_gram_matrix(seed, ridge, kind):
     l1 = np.max(np.abs(q) / f1) * np.array([1.0, 0.7, 0.4, 0.1, 0.01, 0.001])
     l2 = ridge * l1
     for order in (0, 2 * seed + 1):
-        active = ActiveSet(order)
+        active = active_set.ActiveSet(order)
         half = m // 2
         for part in (slice(0, half), slice(half, m)):  # features come in two lots
             active.extend(q[part], f1[part], f2[part], sides[part])
@@ -482,7 +482,7 @@ def test_active_set_starts_from_a_given_point():
     l1, l2 = np.array([0.1]), np.zeros(1)
     expected = reference.elastic_net_on_gram(G, q, 0.1 * ones, 0 * ones, np.full(m, 3))
     for start in (expected, rng.normal(size=m), np.zeros(m)):
-        active = ActiveSet()
+        active = active_set.ActiveSet()
         active.extend(q, ones, ones, np.full(m, 3, np.int8))
         used = np.flatnonzero(start).astype(np.int32)
         active.place(G, used, start[used], 0.0)
@@ -510,11 +510,11 @@ for name, dtype, order in (("f64 F", "f8", "F"), ("f64 C", "f8", "C"), ("f32 F",
     for lanes in (8, 24):
         R = np.random.default_rng(2).normal(size=(2, 397, lanes))
         out = np.empty((2, 67, lanes))
-        panels.correlate(X, 0, 67, R, out)
+        panels.correlate(X, None, 0, 67, R, out)
         found[f"correlate {name} {lanes}"] = out
         columns, W = np.arange(0, 67, 3), np.random.default_rng(3).normal(size=(2, 23, lanes))
         Y, target = np.random.default_rng(4).normal(size=(2, 397)), np.arange(2 * lanes).reshape(2, lanes) % 3 - 1
-        panels.residuals(X, 0, 397, Y, target, columns, W, None, R, np.empty((2, lanes)))
+        panels.residuals(X, None, 0, 397, Y, target, columns, W, None, R, np.empty((2, lanes)))
         found[f"residuals {name} {lanes}"] = R
     sample = Sample(Dense(X), None, True, 1)
     sample.add(np.arange(67))

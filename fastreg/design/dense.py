@@ -8,6 +8,7 @@ from .blocks import parallel_for
 COLUMNS_PER_BLOCK = 96
 ROWS_PER_BLOCK = 8_192
 GRAM_ROWS_PER_BLOCK = 384
+LARGE_MEAN = 1e3  # standard deviations
 
 
 class Dense:
@@ -17,10 +18,16 @@ class Dense:
     ----------
     X : ndarray of shape (n, p), float32 or float64
         Any strides, read-only or memory-mapped too.  float32 entries are widened as they are read.
+
+    Attributes
+    ----------
+    shift : ndarray of shape (p,) or None
+        What `take_off_large_means` takes off the columns wherever they are read.
     """
 
     def __init__(self, X):
         self.X = X
+        self.shift = None
         self.n, self.p = X.shape
         self.dtype = X.dtype
         self.nbytes = self.n * self.p * X.itemsize
@@ -34,7 +41,7 @@ class Dense:
 
         def task(k):
             first, stop = blocks[k]
-            panels.correlate(self.X, first, stop, R, out)
+            panels.correlate(self.X, self.shift, first, stop, R, out)
             if then is not None:
                 then(k, first, stop)
 
@@ -67,7 +74,11 @@ class Dense:
         bounds = [(k * ROWS_PER_BLOCK, min(self.n, (k + 1) * ROWS_PER_BLOCK)) for k in range(count)]
         sums = np.empty((count, *target.shape))
         parallel_for(
-            lambda k: panels.residuals(self.X, *bounds[k], Y, target, columns, W, weights, R, sums[k]), count, jobs
+            lambda k: panels.residuals(
+                self.X, self.shift, *bounds[k], Y, target, columns, W, weights, R, sums[k]
+            ),
+            count,
+            jobs,
         )
         shift = np.zeros(target.shape)
         if centred:  # twice: the first mean is off by the rounding of what the columns' own means cancel to
@@ -96,10 +107,28 @@ class Dense:
             some = new[start : start + lanes]
             work, out = np.empty((panels.TILE, lanes)), np.empty((stop - first, lanes))
             some_means = means[offset + start : offset + start + lanes]
-            panels.gram_columns(self.X, weights, rows[first:stop], some, some_means, means[first:stop], work, out)
+            panels.gram_columns(
+                self.X, self.shift, weights, rows[first:stop], some, some_means, means[first:stop], work, out
+            )
             store(first, stop, start, out[:, : len(some)])
 
         parallel_for(task, len(tasks), jobs)
+
+    def take_off_large_means(self, jobs=1):
+        """Shift the columns whose mean is so many times their spread that products would lose their digits.
+
+        Only for problems with an intercept, which takes the shift up.
+        """
+        top = np.asarray(self.X[:8], dtype=np.float64)
+        with np.errstate(invalid="ignore", over="ignore"):
+            suspects = np.flatnonzero(np.abs(top.mean(axis=0)) > LARGE_MEAN * top.std(axis=0))
+            if len(suspects) == 0:
+                return
+            mean, square, _ = self.moments(suspects, None, float(self.n), True, jobs)
+            large = (np.abs(mean) > LARGE_MEAN * np.sqrt(square / self.n)) & (square > 0) & np.isfinite(mean)
+        if large.any():
+            self.shift = np.zeros(self.p)
+            self.shift[suspects[large]] = mean[large]
 
     def refuse_nonfinite(self):
         """Raise the ValueError for an X whose products are not finite."""
@@ -120,7 +149,7 @@ class Dense:
 
         def task(k):
             part = slice(k * step, (k + 1) * step)
-            panels.moments(self.X, weights, total, columns[part], centred, *(row[part] for row in out))
+            panels.moments(self.X, self.shift, weights, total, columns[part], centred, *(row[part] for row in out))
 
         parallel_for(task, -(-len(columns) // step), jobs)
         return out

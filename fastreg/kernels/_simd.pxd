@@ -11,6 +11,7 @@ cdef extern from "simd.h" nogil:
         Py_ssize_t row_stride
         Py_ssize_t col_stride
         int single
+        const double* shift
 
     ctypedef struct SimdTable "fr_table":
         const char* name

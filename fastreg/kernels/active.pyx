@@ -26,7 +26,7 @@ cdef enum:
     ROUNDS = 40            # guesses of the active set for one alpha before monotone steps take over
 
 cdef double SLACK = 1e-11      # of the penalty: a gradient above it by less is taken to be on it
-cdef double TINY = 1e-13       # of the diagonal: a pivot below is rounding noise
+cdef double TINY = 1e-11       # of the diagonal: a pivot below is rounding noise
 
 
 cdef struct Kink:

@@ -24,8 +24,9 @@ ctypedef fused real:
     double
 
 
-cdef Matrix as_matrix(const real[:, :] X) noexcept nogil:
+cdef Matrix as_matrix(const real[:, :] X, const double[::1] shift) noexcept nogil:
     cdef Matrix M
+    M.shift = NULL if shift is None else <double*>&shift[0]
     M.n, M.p = X.shape[0], X.shape[1]
     M.data = <const char*>&X[0, 0]
     M.row_stride, M.col_stride = X.strides[0], X.strides[1]
@@ -35,13 +36,14 @@ cdef Matrix as_matrix(const real[:, :] X) noexcept nogil:
 
 def correlate(
     const real[:, :] X,             # in   (n, p)
+    const double[::1] shift,        # in   (p,) taken off its columns, or None
     Py_ssize_t first,               # in   columns first..stop-1 of X
     Py_ssize_t stop,
     const double[:, :, ::1] R,      # in   (panels, n, lanes)
     double[:, :, ::1] out,          # out  (panels, p, lanes), rows first..stop-1: X' R
 ):
     """out[k, j, :] = sum_i X[i, j] R[k, i, :] for the columns of one block."""
-    cdef Matrix M = as_matrix(X)
+    cdef Matrix M = as_matrix(X, shift)
     cdef int lanes = <int>R.shape[2]
     cdef Py_ssize_t k, j, row, rows, count, tile = tile_rows(lanes)
     with nogil:
@@ -61,6 +63,7 @@ def correlate(
 
 def residuals(
     const real[:, :] X,             # in   (n, p)
+    const double[::1] shift,        # in   (p,) taken off its columns, or None
     Py_ssize_t first,               # in   rows first..stop-1 of X
     Py_ssize_t stop,
     const double[:, ::1] Y,         # in   (targets, n)
@@ -72,7 +75,7 @@ def residuals(
     double[:, ::1] sums,            # out  (panels, lanes)  weighted column sums of R over the block
 ):
     """Residuals of a batch of coefficient vectors on one block of rows."""
-    cdef Matrix M = as_matrix(X)
+    cdef Matrix M = as_matrix(X, shift)
     cdef int lanes = <int>R.shape[2]
     cdef Py_ssize_t k, i, l, row, rows
     cdef double s = 1.0
@@ -152,6 +155,7 @@ def weight_rows(
 
 def gram_columns(
     const real[:, :] X,             # in   (n, p)
+    const double[::1] shift,        # in   (p,) taken off its columns, or None
     const double[::1] weights,      # in   (n,) or None: ones
     const Py_ssize_t[::1] rows_of,  # in   (m,)  columns of X: the rows of the result
     const Py_ssize_t[::1] new,      # in   (k,)  columns of X, k <= lanes
@@ -161,7 +165,7 @@ def gram_columns(
     double[:, ::1] out,             # out  (m, lanes)
 ):
     """out[i, l] = sum_r weights[r] (X[r, rows_of[i]] - row_means[i]) (X[r, new[l]] - means[l]); lanes beyond k are zero."""
-    cdef Matrix M = as_matrix(X)
+    cdef Matrix M = as_matrix(X, shift)
     cdef int lanes = <int>out.shape[1]
     cdef Py_ssize_t row = 0, rows, i, l, tile = tile_rows(lanes)
     cdef double buffer[FR_TILE]
@@ -202,21 +206,22 @@ def mirror(double[:, ::1] gram, Py_ssize_t first, Py_ssize_t stop):
 
 def moments(
     const real[:, :] X,             # in   (n, p)
+    const double[::1] shift,        # in   (p,) taken off its columns, or None
     const double[::1] weights,      # in   (n,) or None: ones
     double total,                   # in   sum of the weights
     const Py_ssize_t[::1] columns,  # in   (k,)  columns of X
     bint centred,                   # in   False: means are taken as zero
     double[::1] mean,               # out  (k,)
     double[::1] square,             # out  (k,)  sum of weights * (x - mean)^2
-    double[::1] raw,                # out  (k,)  sum of weights * x^2
+    double[::1] raw,                # out  (k,)  sum of weights * x^2, before anything is taken off
 ):
     """Weighted mean and sums of squares of some columns; the mean is taken about the first entry, so that a constant
     column has a square of exactly zero."""
-    cdef Matrix M = as_matrix(X)
+    cdef Matrix M = as_matrix(X, shift)
     cdef double buffer[FR_TILE]
     cdef double origin[MOMENT_GROUP]
     cdef const double* x
-    cdef double d, s = 1.0, a, b
+    cdef double d, s = 1.0, a, b, lift
     cdef bint weighted = weights is not None
     cdef Py_ssize_t j = 0, c, count, row, rows, i, turn
     with nogil:
@@ -231,13 +236,14 @@ def moments(
                     rows = min(<Py_ssize_t>FR_TILE, M.n - row)
                     for c in range(count):
                         x = column(&M, columns[j + c], row, rows, buffer)
+                        lift = 0.0 if M.shift == NULL else M.shift[columns[j + c]]
                         a = b = 0.0
                         for i in range(rows):
                             if weighted:
                                 s = weights[row + i]
                             d = x[i] - (mean[j + c] if turn else origin[c])
                             a += s * d * d if turn else s * d
-                            b += s * x[i] * x[i]
+                            b += s * (x[i] + lift) * (x[i] + lift)
                         if turn == 0:
                             mean[j + c] += a
                             raw[j + c] += b

@@ -27,18 +27,26 @@
 #define FR_TILE_ROWS(lanes) ((lanes) == 24 ? 128 : 256) /* a tile of the panel fills most of L1 */
 #define FR_MAX_GROUP 24  /* most columns that one register tile takes, over all instruction sets */
 
-/* A dense matrix as it lies in memory; strides in bytes, entries float (single) or double. */
+/* A dense matrix as it lies in memory; strides in bytes, entries float (single) or double.  Where `shift` is given, it
+ * stands for X - shift: what is taken off the columns whose mean would swallow their digits. */
 typedef struct {
     const char *data;
     ptrdiff_t n, p, row_stride, col_stride;
     int single;
+    const double *shift;
 } fr_matrix;
 
-/* The entries (row..row+count-1, j) of X as doubles: X itself where they lie side by side, else widened into `buffer`. */
+/* The entries (row..row+count-1, j) of X as doubles: X itself where they lie side by side, else gathered into `buffer`. */
 FR_INLINE const double *fr_column(const fr_matrix *X, ptrdiff_t j, ptrdiff_t row, ptrdiff_t count, double *buffer)
 {
     const char *from = X->data + j * X->col_stride + row * X->row_stride;
     ptrdiff_t step = X->row_stride;
+    if (X->shift && X->shift[j] != 0.0) {
+        const double shift = X->shift[j];
+        for (ptrdiff_t i = 0; i < count; i++, from += step)
+            buffer[i] = (X->single ? *(const float *)from : *(const double *)from) - shift;
+        return buffer;
+    }
     if (X->single) {
         if (step == (ptrdiff_t)sizeof(float))
             for (ptrdiff_t i = 0; i < count; i++) buffer[i] = ((const float *)from)[i];
@@ -214,7 +222,7 @@ FR_TARGET static void FN(xt_columns)(const fr_matrix *X, ptrdiff_t row, ptrdiff_
     double buffer[FR_MAX_GROUP * FR_TILE];
     const double *col[FR_MAX_GROUP], *ahead[FR_MAX_GROUP];
     const int wide = lanes == 24, group = wide ? FR_COLS24 : FR_COLS8;
-    const int in_place = !X->single && X->row_stride == (ptrdiff_t)sizeof(double);
+    const int in_place = !X->single && !X->shift && X->row_stride == (ptrdiff_t)sizeof(double);
     for (ptrdiff_t j = 0; j < ncols; j += group, out += (ptrdiff_t)group * lanes) {
         const int count = ncols - j < group ? (int)(ncols - j) : group;
         const int more = in_place && j + 2 * group <= ncols;
@@ -271,7 +279,7 @@ FR_TARGET static void FN(xt_tile)(const fr_matrix *X, ptrdiff_t row, ptrdiff_t r
 {
     const ptrdiff_t size = X->single ? (ptrdiff_t)sizeof(float) : (ptrdiff_t)sizeof(double), group = 2 * FR_VL;
     ptrdiff_t j = 0;
-    if (!idx && X->col_stride == size && X->row_stride != size)
+    if (!idx && !X->shift && X->col_stride == size && X->row_stride != size)
         for (; j + group <= ncols; j += group) {
             const char *x = X->data + row * X->row_stride + (first + j) * size;
             if (lanes == 24)

@@ -33,6 +33,8 @@ def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None)
         If X holds NaN or infinity.
     """
     jobs = n_threads(n_jobs) if worth_threads(design, len(tasks)) else 1
+    if all(task.fit_intercept for task in tasks):
+        design.take_off_large_means(jobs)
     targets, target_of = distinct_targets(design, tasks)
     samples = {}
     runs = []
@@ -192,8 +194,8 @@ class Batch:
         self.design.residuals(self.Y, target, used, W, None, False, 1.0, R, self.jobs)
         for entry_sample, lane, _, _ in entries:
             r, weights = R[0, :, lane], entry_sample.weights
-            if entry_sample.centred:
-                r -= np.average(r, weights=weights)
+            for _ in range(2 if entry_sample.centred else 0):  # the first mean is off by rounding
+                r -= average(r, weights)
             squares[lane] = r @ r if weights is None else (weights * r) @ r
             if weights is not None:
                 r *= weights

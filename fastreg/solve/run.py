@@ -57,7 +57,7 @@ class Run:
         self.n_iter = np.zeros(count, dtype=np.int64)
         self.empty = int(np.count_nonzero(self.alphas >= self.alpha_max * (1 - 1e-15))) if self.null > 0 else count
         self.pieces = [(np.empty(0, np.int32), np.empty(0))] * self.empty
-        self.unpenalised = self.null > 0 and self.alphas[-1] == 0.0
+        self.unpenalised = self.empty < count and self.alphas[-1] == 0.0
         warm = task.coef_init is not None
         self.ladder, self.report = ladder(self.alpha_max, self.alphas[self.empty : count - self.unpenalised], warm)
         self.report[self.report >= 0] += self.empty
@@ -275,7 +275,7 @@ class Run:
         self.n_iter[at], self.carried = self.carried, 0
         self.pieces.append((self.sample.features[places], values))
         if self.sample.centred:
-            self.intercepts[at] -= self.sample.mean[places] @ values
+            self.intercepts[at] -= (self.sample.mean[places] + self.sample.offset[places]) @ values
 
     def remember(self, C, segments, last):
         """Keep the gradient at the last accepted lane, and its change by alpha."""

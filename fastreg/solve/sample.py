@@ -10,6 +10,7 @@ ROUNDING = 1e-15  # a column whose entries differ from their mean by no more tha
 class Sample:
     """Weighted, centred inner products over one X, shared by all problems that have the same weights.
 
+    `mean` is that of the columns as the design reads them; `offset` has what it takes off them besides.
     Features are numbered in the order in which `add` brought them in; `gram[:m, :m]` is their Gram matrix divided by
     the total weight.
     """
@@ -20,6 +21,7 @@ class Sample:
         self.place = np.full(design.p, -1, dtype=np.int32)
         self.features = np.empty(0, dtype=np.intp)
         self.mean = np.empty(0)
+        self.offset = np.empty(0)
         self.constant = np.empty(0, dtype=bool)
         self.gram = np.empty((0, 0))
         self.spread = None
@@ -46,6 +48,8 @@ class Sample:
         self.features = np.concatenate([self.features, new])
         self.place[new] = np.arange(m, m + k, dtype=np.int32)
         self.mean = np.concatenate([self.mean, mean])
+        shift = self.design.shift
+        self.offset = np.concatenate([self.offset, np.zeros(k) if shift is None else shift[new]])
         self.constant = np.concatenate([self.constant, square <= ROUNDING**2 * raw])
         if m + k > len(self.gram):
             size = m + k if m + k == self.design.p else min(self.design.p, max(m + k, 2 * len(self.gram)))

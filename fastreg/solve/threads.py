@@ -2,7 +2,6 @@
 
 import os
 import sys
-import threading
 
 
 def n_threads(n_jobs):
@@ -13,7 +12,7 @@ def n_threads(n_jobs):
         if inside_joblib_worker():
             return 1
         for name in ("FASTREG_NUM_THREADS", "OMP_NUM_THREADS"):
-            wish = os.environ.get(name, "").strip()
+            wish = os.environ.get(name, "").split(",")[0].strip()  # OpenMP takes a number for each level of nesting
             if wish.isdigit() and int(wish) > 0:
                 return min(cores, int(wish))
         return cores
@@ -22,9 +21,8 @@ def n_threads(n_jobs):
 
 def inside_joblib_worker():
     """Whether the caller runs in a process or thread that joblib started."""
-    if "joblib" in sys.modules:
-        parallel = sys.modules["joblib"].parallel
-        backend = getattr(parallel._backend, "backend_and_jobs", None) if hasattr(parallel, "_backend") else None
-        if backend and getattr(backend[0], "nesting_level", 0):
-            return True
-    return os.environ.get("LOKY_WORKER") is not None or threading.current_thread().name.startswith("ThreadPoolWorker")
+    if "joblib" not in sys.modules:
+        return False
+    from joblib.parallel import get_active_backend
+
+    return (getattr(get_active_backend()[0], "nesting_level", 0) or 0) > 0
