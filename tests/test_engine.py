@@ -174,7 +174,7 @@ def test_duplicate_and_negated_columns(precompute, l1_ratio, positive, n, p):
 
 @pytest.mark.parametrize("precompute", [True, False])
 @pytest.mark.parametrize(("n", "p", "seed"), [(100, 80, 0), (100, 80, 1), (100, 80, 2), (80, 200, 2), (30, 60, 3)])
-@pytest.mark.parametrize("arguments", [{"eps": 1e-7}, {"eps": 1e-3, "positive": True}, {"eps": 1e-7, "l1_ratio": 0.9}])
+@pytest.mark.parametrize("arguments", [{"eps": 1e-7}, {"eps": 1e-4, "positive": True}, {"eps": 1e-7, "l1_ratio": 0.9}])
 def test_columns_drawn_with_replacement_and_a_random_sign(precompute, n, p, seed, arguments):
     X, y = drawn(n, p, seed)
     fit(X, y, alphas=30, precompute=precompute, **arguments)
@@ -681,3 +681,12 @@ def test_no_copy_of_X_is_made(n, p, dtype, order):
     rise, gap = map(float, run.stdout.split())
     assert gap <= TOL
     assert rise < 0.25
+
+
+@WAYS
+def test_a_start_with_a_constant_column_in_use(precompute):
+    X, y = data(30, 6)
+    X[:, 2] = 7.0
+    path = fit_path(X, y, alphas=[0.1, 0.05], coef_init=np.ones(6), precompute=precompute)
+    assert path.relative_gaps.max() <= TOL
+    assert not path.coefs.toarray()[2].any()

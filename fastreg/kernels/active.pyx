@@ -8,7 +8,7 @@ from one alpha to the next, features of the wrong sign leave, features whose gra
 that does not settle, monotone steps take over: coordinate descent with covariance updates, then a Newton step on the
 signed support with an exact line search through the kinks (Lee et al. 2007, feature-sign search).
 """
-from libc.math cimport INFINITY, fabs
+from libc.math cimport INFINITY, fabs, sqrt
 from libc.stdlib cimport qsort
 from libc.string cimport memcpy, memset
 
@@ -26,6 +26,7 @@ cdef enum:
     ROUNDS = 40            # guesses of the active set for one alpha before monotone steps take over
 
 cdef double SLACK = 1e-11      # of the penalty: a gradient above it by less is taken to be on it
+cdef double ROUNDING = 1e-15   # of a sum of products, relative to their size
 cdef double TINY = 1e-11       # of the diagonal: a pivot below is rounding noise
 
 
@@ -78,6 +79,7 @@ cdef class ActiveSet:
     cdef Kink *kinks
     cdef Factor factor
     cdef double l1, l2, factor_l2
+    cdef double noise           # rounding error of a gradient, per unit of its feature's norm
     cdef long changes           # how often A or a sign in it has changed
     cdef bint floored           # the factor holds raised pivots: it is a majorant, not H itself
     cdef unsigned long long seed    # 0: cyclic order
@@ -245,9 +247,12 @@ cdef class ActiveSet:
 
     cdef void gradient(self) noexcept nogil:
         """g = q - G w, from scratch; all nonzero w are in A."""
-        cdef Py_ssize_t i
+        cdef Py_ssize_t i, j
+        self.noise = 0.0
         for i in range(self.factor.size):
-            self.d[i] = self.w[self.A[i]]
+            j = self.A[i]
+            self.d[i] = self.w[j]
+            self.noise += ROUNDING * fabs(self.w[j]) * sqrt(self.G[j * self.ldg + j])
         memcpy(self.g, self.q, self.m * sizeof(double))
         self.subtract_gram(self.d, self.g)
 
@@ -258,7 +263,8 @@ cdef class ActiveSet:
         for i in range(self.factor.size):
             j = self.A[i]
             self.x[i] = self.g[j] - self.l1 * self.f1[j] * self.sign[i] - self.l2 * self.f2[j] * self.w[j]
-            share = fabs(self.x[i]) / (self.l1 * self.f1[j])
+            share = fabs(self.x[i]) - self.noise * sqrt(self.G[j * self.ldg + j])
+            share /= self.l1 * self.f1[j]
             if share > worst:
                 worst = share
         return worst
@@ -290,7 +296,9 @@ cdef class ActiveSet:
             if self.where[j] >= 0 or not self.sides[j]:
                 continue
             bound = self.l1 * self.f1[j] * (1.0 + SLACK)
-            if (self.g[j] > bound and self.sides[j] & POSITIVE) or (self.g[j] < -bound and self.sides[j] & NEGATIVE):
+            if fabs(self.g[j]) <= bound or not self.sides[j] & (POSITIVE if self.g[j] > 0.0 else NEGATIVE):
+                continue
+            if fabs(self.g[j]) > bound + self.noise * sqrt(self.G[j * self.ldg + j]):
                 self.V[count] = <int>j
                 count += 1
         return count
@@ -607,7 +615,8 @@ cdef class ActiveSet:
             for j in range(m):
                 self.w[j] = 0.0
             for i in range(index.shape[0]):
-                self.w[index[i]] = value[i]
+                if self.sides[index[i]]:        # a constant column stays at zero
+                    self.w[index[i]] = value[i]
             for i in range(self.factor.size):
                 count += self.w[self.A[i]] == 0.0
             if 4 * count > self.factor.size:
