@@ -1,6 +1,7 @@
 """Exact solution of the elastic net on a set of features whose Gram matrix is known.
 
-    minimise over w    1/2 w'G w - q'w + sum_j ( l1 f1_j |w_j| + l2 f2_j / 2 w_j^2 ),     sides say which signs w_j may have
+    minimise over w    1/2 v'G v - q'v + sum_j ( l1 f1_j |w_j| + l2 f2_j / 2 w_j^2 ),     v = w - base,
+                       sides say which signs w_j may have; base is zero but for iterative refinement
 
 The active set A is guessed with its signs, the equations of that sign cell are solved by a Cholesky factor that is kept
 from one alpha to the next, features of the wrong sign leave, features whose gradient exceeds their penalty enter
@@ -70,6 +71,9 @@ cdef class ActiveSet:
     cdef double *sign
     cdef double *entry          # (m,) trial values of entrants, and G d in a Newton step
     cdef double *entry_g
+    cdef double *base           # (m,) where q is the gradient
+    cdef int *B                 # its nonzero features
+    cdef Py_ssize_t based       # how many
     cdef double *best           # (m,) the best point met while guessing
     cdef int *A
     cdef int *where             # place of a feature in A, or -1
@@ -121,10 +125,12 @@ cdef class ActiveSet:
         real = room("sign", np.float64); self.sign = &real[0]
         real = room("entry", np.float64); self.entry = &real[0]
         real = room("entry_g", np.float64); self.entry_g = &real[0]
+        real = room("base", np.float64); self.base = &real[0]
         real = room("best", np.float64); self.best = &real[0]
         real = room("V8", np.float64, BLOCK); self.factor.V = &real[0]
         integer = room("A", np.int32); self.A = &integer[0]
         integer = room("where", np.int32); self.where = &integer[0]
+        integer = room("B", np.int32); self.B = &integer[0]
         integer = room("V", np.int32); self.V = &integer[0]
         integer = room("leave", np.int32); self.leave = &integer[0]
         small = room("sides", np.int8); self.sides = &small[0]
@@ -150,8 +156,15 @@ cdef class ActiveSet:
             self.where[self.m + j] = -1
         self.m += k
 
-    def set_gradient(self, const double[::1] q):
-        """Replace q, the gradient at zero, for all features."""
+    def rebase(self, const double[::1] q, const int[::1] index, const double[::1] value):
+        """Count from the point w[index] = value (zero elsewhere), where the gradient of all features is q."""
+        cdef Py_ssize_t i
+        for i in range(self.based):
+            self.base[self.B[i]] = 0.0
+        self.based = index.shape[0]
+        for i in range(self.based):
+            self.B[i] = index[i]
+            self.base[index[i]] = value[i]
         memcpy(self.q, &q[0], self.m * sizeof(double))
 
     # ---------------------------------------------------------------- the factor and its list of features
@@ -246,15 +259,19 @@ cdef class ActiveSet:
             i += 1
 
     cdef void gradient(self) noexcept nogil:
-        """g = q - G w, from scratch; all nonzero w are in A."""
+        """g = q - G (w - base), from scratch; all nonzero w are in A."""
         cdef Py_ssize_t i, j
         self.noise = 0.0
         for i in range(self.factor.size):
             j = self.A[i]
-            self.d[i] = self.w[j]
-            self.noise += ROUNDING * fabs(self.w[j]) * sqrt(self.G[j * self.ldg + j])
+            self.d[i] = self.w[j] - self.base[j]
+            self.noise += ROUNDING * fabs(self.d[i]) * sqrt(self.G[j * self.ldg + j])
         memcpy(self.g, self.q, self.m * sizeof(double))
         self.subtract_gram(self.d, self.g)
+        for i in range(self.based):
+            j = self.B[i]
+            if self.where[j] < 0:
+                simd.axpy(self.m, self.base[j], self.G + j * self.ldg, self.g)
 
     cdef double misfit(self) noexcept nogil:
         """x <- gradient within the sign cell, in the order of A; returns its largest share of the penalty."""
@@ -286,6 +303,21 @@ cdef class ActiveSet:
             self.gradient()
             steps += 1
         return steps
+
+    cdef void solve_cell(self) noexcept nogil:
+        """x <- the minimum for the signs of A, were they not to change."""
+        cdef Py_ssize_t i, j, k
+        for i in range(self.factor.size):
+            j = self.A[i]
+            self.x[i] = self.q[j] - self.l1 * self.f1[j] * self.sign[i] - self.l2 * self.f2[j] * self.base[j]
+        for k in range(self.based):
+            j = self.B[k]
+            if self.where[j] < 0:
+                for i in range(self.factor.size):
+                    self.x[i] += self.base[j] * self.G[j * self.ldg + self.A[i]]
+        factor_solve(&self.factor, self.x)
+        for i in range(self.factor.size):
+            self.x[i] += self.base[self.A[i]]
 
     cdef int violators(self) noexcept nogil:
         """V <- features outside A whose gradient exceeds their penalty."""
@@ -378,10 +410,7 @@ cdef class ActiveSet:
             guesses += 1
             count = 1
             while self.factor.size > 0 and steps < max_iter:
-                for i in range(self.factor.size):
-                    j = self.A[i]
-                    self.x[i] = self.q[j] - self.l1 * self.f1[j] * self.sign[i]
-                factor_solve(&self.factor, self.x)
+                self.solve_cell()
                 steps += 1
                 count = 0
                 for i in range(self.factor.size):
@@ -418,7 +447,12 @@ cdef class ActiveSet:
         for i in range(self.factor.size):
             j = self.A[i]
             w = self.w[j]
-            total += -0.5 * w * (self.q[j] + self.g[j]) + self.l1 * self.f1[j] * fabs(w) + 0.5 * self.l2 * self.f2[j] * w * w
+            total -= 0.5 * (w - self.base[j]) * (self.q[j] + self.g[j])
+            total += self.l1 * self.f1[j] * fabs(w) + 0.5 * self.l2 * self.f2[j] * w * w
+        for i in range(self.based):
+            j = self.B[i]
+            if self.where[j] < 0:
+                total += 0.5 * self.base[j] * (self.q[j] + self.g[j])
         return total
 
     cdef void sweep(self, int count) noexcept nogil:

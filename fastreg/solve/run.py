@@ -40,7 +40,7 @@ class Run:
     def begin(self, gradient, null_objective, level):
         """Take the gradient at zero (p,), divided by the total weight, and the null model; settle the grid."""
         task = self.task
-        self.gradient0 = self.gradient = gradient
+        self.base_gradient = self.gradient = gradient
         self.slope = np.zeros_like(gradient)
         self.null, self.level = null_objective, level
         size = gradient if self.factor1 is None else gradient / self.factor1
@@ -140,7 +140,7 @@ class Run:
                 self.factor1 = np.ones(self.sample.design.p)
             self.factor1[new[dead]] = np.inf
         sides = np.where(dead, 0, 1 if self.task.positive else 3).astype(np.int8)
-        self.active.extend(self.gradient0[new], f1, f2, sides)
+        self.active.extend(self.base_gradient[new], f1, f2, sides)
         self.known = len(self.sample.features)
 
     # ------------------------------------------------------------------ a round
@@ -294,11 +294,11 @@ class Run:
     # ------------------------------------------------------------------ gaps that rounding of the Gram matrix leaves
 
     def polish(self, column, places, values):
-        """Iterative refinement: take the gradient from X where the Gram matrix is not accurate enough."""
+        """Iterative refinement: count from this solution and its gradient from X, not from zero and the Gram matrix."""
         self.polished += 1
         m = self.known
-        q = column[self.sample.features[:m]] / self.sample.total + self.sample.gram[:m, places] @ values
-        self.active.set_gradient(q)
+        self.base_gradient = column / self.sample.total
+        self.active.rebase(self.base_gradient[self.sample.features[:m]], places, values)
         self.active.place(self.sample.gram, places, values, self.l2_at(self.k))
 
     def finish(self, y):
