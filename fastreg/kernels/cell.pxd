@@ -1,0 +1,58 @@
+"""A sign cell: features with known Gram matrix, those in use with their signs, and the factor of their equations."""
+from .factor cimport Factor
+
+cdef enum:
+    POSITIVE = 1           # sides: w_j > 0 allowed
+    NEGATIVE = 2           #        w_j < 0 allowed; 0: the feature stays at zero
+
+
+cdef struct Kink:          # where a coefficient changes sign along a line
+    double t
+    int place
+
+
+cdef class SignCell:
+    cdef readonly Py_ssize_t m
+    cdef public long carried    # sweeps and steps spent on the way to the next alpha
+    cdef Py_ssize_t capacity, ldg
+    cdef dict arrays
+    cdef const double* G
+    cdef double *w
+    cdef double *g
+    cdef double *q
+    cdef double *f1
+    cdef double *f2
+    cdef double *x              # (a,) solution on A, in the order of A
+    cdef double *d
+    cdef double *sign
+    cdef double *entry          # (m,) trial values of entrants, and G d in a Newton step
+    cdef double *entry_g
+    cdef double *base           # (m,) where q is the gradient
+    cdef int *B                 # its nonzero features
+    cdef Py_ssize_t based       # how many
+    cdef double *best           # (m,) the best point met while guessing
+    cdef int *A
+    cdef int *where             # place of a feature in A, or -1
+    cdef int *V                 # entrants
+    cdef int *leave
+    cdef signed char *sides
+    cdef Kink *kinks
+    cdef Factor factor
+    cdef double l1, l2, factor_l2
+    cdef double noise           # rounding error of a gradient, per unit of its feature's norm
+    cdef long changes           # how often A or a sign in it has changed
+    cdef bint floored           # the factor holds raised pivots: it is a majorant, not H itself
+    cdef unsigned long long seed    # 0: cyclic order
+
+    cdef int append(self, int count, bint floor) noexcept nogil
+    cdef void truncate(self, Py_ssize_t size) noexcept nogil
+    cdef void drop(self, int count) noexcept nogil
+    cdef int refactor(self, bint floor) noexcept nogil
+    cdef void subtract_gram(self, const double* v, double* out) noexcept nogil
+    cdef void gradient(self) noexcept nogil
+    cdef double misfit(self) noexcept nogil
+    cdef void solve_cell(self) noexcept nogil
+    cdef int violators(self) noexcept nogil
+    cdef void shuffle(self, int count) noexcept nogil
+    cdef double objective(self) noexcept nogil
+    cdef void adopt_support(self) noexcept nogil

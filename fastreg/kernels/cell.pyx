@@ -1,0 +1,327 @@
+"""The state of one problem on the features whose Gram matrix is known.
+
+    minimise over w    1/2 v'G v - q'v + sum_j ( l1 f1_j |w_j| + l2 f2_j / 2 w_j^2 ),     v = w - base,
+                       sides say which signs w_j may have; base is zero but for iterative refinement
+
+A lists the features in use, each with a sign; the equations of that sign cell are solved by a Cholesky factor that is
+kept while features enter and leave.
+"""
+from libc.math cimport fabs, sqrt
+from libc.string cimport memcpy
+
+from ._simd cimport simd, simd_init
+from .factor cimport BLOCK, factor_append, factor_drop, factor_solve
+
+import numpy as np
+
+if simd_init() != 0:
+    raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
+
+cdef double SLACK = 1e-11      # of the penalty: a gradient above it by less is taken to be on it
+cdef double ROUNDING = 1e-15   # of a sum of products, relative to their size
+cdef double TINY = 1e-11       # of the diagonal: a pivot below is rounding noise
+
+
+cdef class SignCell:
+    """Coefficients, gradient and factor of one problem.
+
+    Features are numbered 0..m-1 in the order in which `extend` brought them; the Gram matrix has the same order.
+    """
+
+    def __init__(self, unsigned long long seed=0):
+        self.m = self.capacity = 0
+        self.arrays = {}
+        self.factor.size = 0
+        self.factor_l2 = 0.0
+        self.seed = seed
+        self.reserve(8)
+
+    def reserve(self, Py_ssize_t capacity):
+        """Make room for `capacity` features."""
+        cdef Py_ssize_t old = self.factor.ld, size = self.factor.size, j
+        if capacity <= self.capacity:
+            return
+        capacity = max(capacity, 2 * self.capacity)
+
+        def room(name, dtype, width=1):
+            array = np.zeros(capacity * width, dtype)
+            if name in self.arrays:
+                before = self.arrays[name]
+                array[: len(before)] = before
+            self.arrays[name] = array
+            return array
+
+        cdef double[::1] real
+        cdef int[::1] integer
+        cdef signed char[::1] small
+        cdef unsigned char[::1] raw
+        real = room("w", np.float64); self.w = &real[0]
+        real = room("g", np.float64); self.g = &real[0]
+        real = room("q", np.float64); self.q = &real[0]
+        real = room("f1", np.float64); self.f1 = &real[0]
+        real = room("f2", np.float64); self.f2 = &real[0]
+        real = room("x", np.float64); self.x = &real[0]
+        real = room("d", np.float64); self.d = &real[0]
+        real = room("sign", np.float64); self.sign = &real[0]
+        real = room("entry", np.float64); self.entry = &real[0]
+        real = room("entry_g", np.float64); self.entry_g = &real[0]
+        real = room("base", np.float64); self.base = &real[0]
+        real = room("best", np.float64); self.best = &real[0]
+        real = room("V8", np.float64, BLOCK); self.factor.V = &real[0]
+        integer = room("A", np.int32); self.A = &integer[0]
+        integer = room("where", np.int32); self.where = &integer[0]
+        integer = room("B", np.int32); self.B = &integer[0]
+        integer = room("V", np.int32); self.V = &integer[0]
+        integer = room("leave", np.int32); self.leave = &integer[0]
+        small = room("sides", np.int8); self.sides = &small[0]
+        raw = room("kinks", np.uint8, sizeof(Kink)); self.kinks = <Kink*>&raw[0]
+        triangle = np.empty(capacity * capacity)     # untouched pages cost nothing
+        cdef double[::1] before, after = triangle
+        if size:
+            before = self.arrays["L"]
+            for j in range(size):
+                memcpy(&after[j * capacity + j], &before[j * old + j], (size - j) * sizeof(double))
+        self.arrays["L"] = triangle
+        self.factor.L, self.factor.ld = &after[0], capacity
+        self.capacity = capacity
+
+    def extend(self, const double[::1] q, const double[::1] f1, const double[::1] f2, const signed char[::1] sides):
+        """Append features: their q, penalty factors and allowed signs."""
+        cdef Py_ssize_t k = q.shape[0], j
+        self.reserve(self.m + k)
+        for j in range(k):
+            self.q[self.m + j], self.f1[self.m + j], self.f2[self.m + j] = q[j], f1[j], f2[j]
+            self.sides[self.m + j] = sides[j]
+            self.w[self.m + j] = 0.0
+            self.where[self.m + j] = -1
+        self.m += k
+
+    def rebase(self, const double[::1] q, const int[::1] index, const double[::1] value):
+        """Count from the point w[index] = value (zero elsewhere), where the gradient of all features is q."""
+        cdef Py_ssize_t i
+        for i in range(self.based):
+            self.base[self.B[i]] = 0.0
+        self.based = index.shape[0]
+        for i in range(self.based):
+            self.B[i] = index[i]
+            self.base[index[i]] = value[i]
+        memcpy(self.q, &q[0], self.m * sizeof(double))
+
+    def place(self, const double[:, ::1] G, const int[::1] index, const double[::1] value, double l2):
+        """Move to the point w[index] = value (zero elsewhere), the factor with it."""
+        cdef Py_ssize_t i, j, m = self.m
+        cdef int count = 0
+        self.G, self.ldg = &G[0, 0], G.shape[1]
+        with nogil:
+            if l2 != self.factor_l2:
+                self.l2 = l2
+                self.truncate(0)
+            for j in range(m):
+                self.w[j] = 0.0
+            for i in range(index.shape[0]):
+                if self.sides[index[i]]:        # a constant column stays at zero
+                    self.w[index[i]] = value[i]
+            for i in range(self.factor.size):
+                count += self.w[self.A[i]] == 0.0
+            if 4 * count > self.factor.size:
+                self.truncate(0)
+            self.adopt_support()
+
+    # ---------------------------------------------------------------- the factor and its list of features
+
+    cdef int append(self, int count, bint floor) noexcept nogil:
+        """Features V[:count] join A with the signs of `entry`; returns how many were refused, and set to zero."""
+        cdef int start = 0, k, l, refused = 0
+        cdef double ridge[BLOCK]
+        cdef bint kept[BLOCK]
+        cdef Py_ssize_t at
+        self.changes += 1
+        while start < count:
+            k = min(<int>BLOCK, count - start)
+            for l in range(k):
+                ridge[l] = self.l2 * self.f2[self.V[start + l]]
+            at = self.factor.size
+            if factor_append(&self.factor, self.G, self.ldg, self.A, self.V + start, k, ridge, TINY, floor, kept) and floor:
+                self.floored = True
+            for l in range(k):
+                if kept[l]:
+                    self.A[at] = self.V[start + l]
+                    self.sign[at] = 1.0 if self.entry[start + l] > 0 else -1.0
+                    self.where[self.V[start + l]] = <int>at
+                    at += 1
+                else:
+                    self.w[self.V[start + l]] = 0.0
+                    refused += 1
+            start += BLOCK
+        return refused
+
+    cdef void truncate(self, Py_ssize_t size) noexcept nogil:
+        """Shorten A, and the factor with it, to its first `size` features; w is left as it is."""
+        cdef Py_ssize_t i
+        self.changes += 1
+        for i in range(size, self.factor.size):
+            self.where[self.A[i]] = -1
+        self.factor.size = size
+        if size == 0:
+            self.floored = False
+            self.factor_l2 = self.l2
+
+    cdef void drop(self, int count) noexcept nogil:
+        """The features at places leave[:count] (ascending) go to zero and out of A."""
+        cdef Py_ssize_t i, j, first = self.leave[0], behind = self.factor.size - first, size = self.factor.size
+        cdef int k, n = 0
+        self.changes += 1
+        for k in range(count):
+            self.w[self.A[self.leave[k]]] = 0.0
+            self.where[self.A[self.leave[k]]] = -1
+        if count > 8 and 6 * count > behind:       # cheaper to factor the rest anew
+            for i in range(first, size):
+                if self.where[self.A[i]] >= 0:
+                    self.V[n] = self.A[i]
+                    self.entry[n] = self.sign[i]
+                    n += 1
+            self.truncate(first)
+            self.append(n, self.floored)
+            return
+        for k in range(count - 1, -1, -1):
+            factor_drop(&self.factor, self.leave[k])
+        j = first
+        for i in range(first, size):
+            if self.where[self.A[i]] >= 0:
+                self.A[j], self.sign[j] = self.A[i], self.sign[i]
+                self.where[self.A[j]] = <int>j
+                j += 1
+
+    cdef int refactor(self, bint floor) noexcept nogil:
+        """Factor H anew for the same A; returns how many features were refused."""
+        cdef Py_ssize_t i
+        cdef int count = <int>self.factor.size
+        for i in range(count):
+            self.V[i], self.entry[i] = self.A[i], self.sign[i]
+        self.truncate(0)
+        return self.append(count, floor)
+
+    # ---------------------------------------------------------------- gradients and entrants
+
+    cdef void subtract_gram(self, const double* v, double* out) noexcept nogil:
+        """out[0:m] -= G[:, A] v, with v in the order of A."""
+        cdef const double* row[4]
+        cdef double minus[4]
+        cdef Py_ssize_t i = 0, k, a = self.factor.size
+        while i + 4 <= a:
+            for k in range(4):
+                row[k] = self.G + self.A[i + k] * self.ldg
+                minus[k] = -v[i + k]
+            simd.axpy4(self.m, minus, row, out)
+            i += 4
+        while i < a:
+            simd.axpy(self.m, -v[i], self.G + self.A[i] * self.ldg, out)
+            i += 1
+
+    cdef void gradient(self) noexcept nogil:
+        """g = q - G (w - base), from scratch; all nonzero w are in A."""
+        cdef Py_ssize_t i, j
+        self.noise = 0.0
+        for i in range(self.factor.size):
+            j = self.A[i]
+            self.d[i] = self.w[j] - self.base[j]
+            self.noise += ROUNDING * fabs(self.d[i]) * sqrt(self.G[j * self.ldg + j])
+        memcpy(self.g, self.q, self.m * sizeof(double))
+        self.subtract_gram(self.d, self.g)
+        for i in range(self.based):
+            j = self.B[i]
+            if self.where[j] < 0:
+                simd.axpy(self.m, self.base[j], self.G + j * self.ldg, self.g)
+
+    cdef double misfit(self) noexcept nogil:
+        """x <- gradient within the sign cell, in the order of A; returns its largest share of the penalty."""
+        cdef Py_ssize_t i, j
+        cdef double worst = 0.0, share
+        for i in range(self.factor.size):
+            j = self.A[i]
+            self.x[i] = self.g[j] - self.l1 * self.f1[j] * self.sign[i] - self.l2 * self.f2[j] * self.w[j]
+            share = fabs(self.x[i]) - self.noise * sqrt(self.G[j * self.ldg + j])
+            share /= self.l1 * self.f1[j]
+            if share > worst:
+                worst = share
+        return worst
+
+    cdef double objective(self) noexcept nogil:
+        """Value at w, up to a constant; needs g."""
+        cdef Py_ssize_t i, j
+        cdef double total = 0.0, w
+        for i in range(self.factor.size):
+            j = self.A[i]
+            w = self.w[j]
+            total -= 0.5 * (w - self.base[j]) * (self.q[j] + self.g[j])
+            total += self.l1 * self.f1[j] * fabs(w) + 0.5 * self.l2 * self.f2[j] * w * w
+        for i in range(self.based):
+            j = self.B[i]
+            if self.where[j] < 0:
+                total += 0.5 * self.base[j] * (self.q[j] + self.g[j])
+        return total
+
+    cdef void solve_cell(self) noexcept nogil:
+        """x <- the minimum for the signs of A, were they not to change."""
+        cdef Py_ssize_t i, j, k
+        for i in range(self.factor.size):
+            j = self.A[i]
+            self.x[i] = self.q[j] - self.l1 * self.f1[j] * self.sign[i] - self.l2 * self.f2[j] * self.base[j]
+        for k in range(self.based):
+            j = self.B[k]
+            if self.where[j] < 0:
+                for i in range(self.factor.size):
+                    self.x[i] += self.base[j] * self.G[j * self.ldg + self.A[i]]
+        factor_solve(&self.factor, self.x)
+        for i in range(self.factor.size):
+            self.x[i] += self.base[self.A[i]]
+
+    cdef int violators(self) noexcept nogil:
+        """V <- features outside A whose gradient exceeds their penalty."""
+        cdef Py_ssize_t j
+        cdef int count = 0
+        cdef double bound
+        for j in range(self.m):
+            if self.where[j] >= 0 or not self.sides[j]:
+                continue
+            bound = self.l1 * self.f1[j] * (1.0 + SLACK)
+            if fabs(self.g[j]) <= bound or not self.sides[j] & (POSITIVE if self.g[j] > 0.0 else NEGATIVE):
+                continue
+            if fabs(self.g[j]) > bound + self.noise * sqrt(self.G[j * self.ldg + j]):
+                self.V[count] = <int>j
+                count += 1
+        return count
+
+    cdef void adopt_support(self) noexcept nogil:
+        """A <- features with w != 0, signs from w; pivots that are rounding noise are raised."""
+        cdef Py_ssize_t i, j
+        cdef int count = 0
+        for i in range(self.factor.size):
+            j = self.A[i]
+            if self.w[j] == 0.0:
+                self.leave[count] = <int>i
+                count += 1
+            elif self.sign[i] * self.w[j] < 0.0:
+                self.sign[i] = -self.sign[i]
+                self.changes += 1
+        if count:
+            self.drop(count)
+        count = 0
+        for j in range(self.m):
+            if self.w[j] != 0.0 and self.where[j] < 0:
+                self.V[count], self.entry[count] = <int>j, self.w[j]
+                count += 1
+        if count:
+            self.append(count, True)
+
+    cdef void shuffle(self, int count) noexcept nogil:
+        """V[:count] in random order, if this set has a seed (xorshift64)."""
+        cdef int k, other
+        if self.seed == 0:
+            return
+        for k in range(count - 1, 0, -1):
+            self.seed ^= self.seed << 13
+            self.seed ^= self.seed >> 7
+            self.seed ^= self.seed << 17
+            other = <int>(self.seed % <unsigned long long>(k + 1))
+            self.V[k], self.V[other] = self.V[other], self.V[k]
