@@ -98,7 +98,11 @@ class Dense:
         while start < len(new):
             lanes = 24 if len(new) - start > 16 else 8
             last = offset + min(start + lanes, len(new))
-            step = GRAM_ROWS_PER_BLOCK if jobs == 1 or last > 2 * GRAM_ROWS_PER_BLOCK else max(32, -(-last // 2))
+            step = GRAM_ROWS_PER_BLOCK
+            if len(new) > 8 * lanes:  # blocks enough: long ones pack the new columns less often
+                step = max(step, min(4 * step, int(1e8 / self.n)))
+            elif jobs > 1 and last <= 2 * step:
+                step = max(32, -(-last // 2))
             tasks += [(start, lanes, first, min(first + step, last)) for first in range(0, last, step)]
             start += lanes
 
