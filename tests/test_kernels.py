@@ -169,16 +169,21 @@ def test_gram_columns(layout, dtype, lanes):
     for n, p, rng in shapes(5):
         X = stored((rng.normal(size=(n, p)) + 2.0).astype(dtype), layout)
         rows = rng.permutation(p).astype(np.intp)
-        new = rows[-int(rng.integers(1, min(lanes, p) + 1)) :].copy()
+        new = rows[-int(rng.integers(1, min(2 * lanes, p) + 1)) :].copy()
+        count = -(-len(new) // lanes)
+        wanted = np.sort(rng.integers(0, p + 1, count)).astype(np.intp)
+        wanted[-1] = p
+        used = np.arange(p)[None, :, None] < wanted[:, None, None]
         for weights, centred in product((None, rng.uniform(0, 2, n)), (False, True)):
             s = np.ones(n) if weights is None else weights
             row_means = reference.moments(X, weights, rows, True)[0] if centred else np.zeros(p)
             means = row_means[-len(new) :].copy()
-            out = np.full((p, lanes), UNTOUCHED)
-            panels.gram_columns(X, None, weights, rows, new, means, row_means, np.empty((panels.TILE, lanes)), out)
-            expected = reference.gram_columns(X, weights, rows, new, row_means, means)
-            close(out[:, : len(new)], expected, 40.0 * s.sum())
-            assert not out[:, len(new) :].any()
+            out = np.full((count, p, lanes), UNTOUCHED)
+            work = np.full(panels.gram_work(count * lanes, p), UNTOUCHED)
+            panels.gram_columns(X, None, weights, rows, new, means, row_means, wanted, work, out)
+            expected = np.zeros((p, count * lanes))
+            expected[:, : len(new)] = reference.gram_columns(X, weights, rows, new, row_means, means)
+            close(out, expected.reshape(p, count, lanes).transpose(1, 0, 2) * used, 40.0 * s.sum())
 
 
 def test_gram_columns_of_a_design_are_symmetric_to_the_bit():

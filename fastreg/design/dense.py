@@ -3,11 +3,12 @@
 import numpy as np
 
 from ..kernels import panels
-from .blocks import parallel_for
+from .blocks import aligned, parallel_for
 
-COLUMNS_PER_BLOCK = 96
+COLUMNS_PER_BLOCK = 480
 ROWS_PER_BLOCK = 8_192
-GRAM_ROWS_PER_BLOCK = 384
+GRAM_ROWS_PER_BLOCK = 480  # these rows of a result ...
+GRAM_PANELS = 5  # ... and so many panels of columns meet in L2
 LARGE_MEAN = 1e3  # standard deviations
 
 
@@ -57,11 +58,12 @@ class Dense:
         k = R.shape[1]
         lanes = 8 if k <= 16 else 24
         count = -(-k // lanes)
-        packed = np.zeros((count, self.n, lanes))
+        packed = aligned((count, self.n, lanes))
+        packed[:] = 0.0
         for i in range(count):
             part = R[:, i * lanes : (i + 1) * lanes]
             packed[i, :, : part.shape[1]] = part
-        out = np.empty((count, self.p, lanes))
+        out = aligned((count, self.p, lanes))
         self.correlate(packed, out, n_jobs)
         return out[0, :, :k] if count == 1 else np.concatenate(out, axis=1)[:, :k]
 
@@ -96,25 +98,32 @@ class Dense:
         """
         offset, start, tasks = len(rows) - len(new), 0, []
         while start < len(new):
-            lanes = 24 if len(new) - start > 16 else 8
-            last = offset + min(start + lanes, len(new))
-            step = GRAM_ROWS_PER_BLOCK
-            if len(new) > 8 * lanes:  # blocks enough: long ones pack the new columns less often
-                step = max(step, min(4 * step, int(1e8 / self.n)))
-            elif jobs > 1 and last <= 2 * step:
-                step = max(32, -(-last // 2))
-            tasks += [(start, lanes, first, min(first + step, last)) for first in range(0, last, step)]
-            start += lanes
+            left = len(new) - start
+            lanes = 24 if left > 16 else 8
+            count = max(1, min(left // lanes, GRAM_PANELS))
+            last = offset + min(start + count * lanes, len(new))
+            blocks = -(-last // GRAM_ROWS_PER_BLOCK)
+            if jobs > 1 and len(new) < 4 * lanes:
+                blocks = max(blocks, min(4, last // 32))
+            step = -(-last // max(1, blocks))
+            tasks += [(start, lanes, count, first, min(first + step, last)) for first in range(0, last, step)]
+            start += count * lanes
 
         def task(k):
-            start, lanes, first, stop = tasks[k]
-            some = new[start : start + lanes]
-            work, out = np.empty((panels.TILE, lanes)), np.empty((stop - first, lanes))
-            some_means = means[offset + start : offset + start + lanes]
+            start, lanes, count, first, stop = tasks[k]
+            end = min(start + count * lanes, len(new))
+            some, some_means = new[start:end], means[offset + start : offset + end]
+            ends = np.minimum(offset + start + lanes * np.arange(1, count + 1), offset + end)
+            wanted = np.clip(ends - first, 0, stop - first)
+            work = aligned(panels.gram_work(count * lanes, stop - first))
+            out = aligned((count, stop - first, lanes))
             panels.gram_columns(
-                self.X, self.shift, weights, rows[first:stop], some, some_means, means[first:stop], work, out
+                self.X, self.shift, weights, rows[first:stop], some, some_means, means[first:stop], wanted, work, out
             )
-            store(first, stop, start, out[:, : len(some)])
+            for i in range(count):
+                at = start + i * lanes
+                if wanted[i]:
+                    store(first, first + wanted[i], at, out[i, : wanted[i], : min(lanes, end - at)])
 
         parallel_for(task, len(tasks), jobs)
 
@@ -160,6 +169,8 @@ class Dense:
 
 
 def column_blocks(p, n, lanes):
-    """Bounds of blocks of features, large enough to be worth a call, small enough to share out; jobs do not matter."""
-    size = COLUMNS_PER_BLOCK * max(1, int(2e6 / (COLUMNS_PER_BLOCK * max(1, n) * lanes)))
+    """Bounds of blocks of features: large enough to be worth a call, eight at least to share out; jobs do not matter."""
+    most = max(COLUMNS_PER_BLOCK, int(2e6 / (max(1, n) * lanes)))
+    size = max(min(most, -(-p // 8)), min(most, 96))
+    size = -(-size // 8) * 8
     return [(first, min(first + size, p)) for first in range(0, p, size)]

@@ -2,7 +2,6 @@
 
 cdef extern from "simd.h" nogil:
     enum: FR_TILE
-    int tile_rows "FR_TILE_ROWS"(int lanes)
 
     ctypedef struct Matrix "fr_matrix":
         const char* data
@@ -24,6 +23,7 @@ cdef extern from "simd.h" nogil:
         void (*axpy4)(Py_ssize_t n, const double* a, const double** x, double* y) noexcept nogil
         void (*dot4)(Py_ssize_t n, const double** x, const double* y, double* out) noexcept nogil
         void (*panel4)(Py_ssize_t n, const double** x, const double* B, double* V) noexcept nogil
+        void (*moments)(Py_ssize_t n, const double* x, const double* s, double origin, double lift, double* out) noexcept nogil
         void (*rotate)(Py_ssize_t n, double c, double s, double* x, double* y) noexcept nogil
 
     SimdTable simd "fr_simd"

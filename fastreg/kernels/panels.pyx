@@ -4,19 +4,22 @@ A panel is a C-ordered array (n, lanes) with lanes = 8 or 24: one row of X meets
 function works on one block of rows or columns, so that threads can share the blocks out; within a block the sums run
 over row tiles in a fixed order.  Nothing here allocates, raises or warns.
 """
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
-from ._simd cimport FR_TILE, Matrix, column, simd, simd_init, tile_rows
+from ._simd cimport FR_TILE, Matrix, column, simd, simd_init
 
 if simd_init() != 0:
     raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
 
 simd_level = simd.name.decode()
-TILE = FR_TILE
 
 cdef enum:
-    COLUMN_BLOCK = 240     # columns whose sums stay in L2 while all row tiles pass
+    COLUMN_BLOCK = 480     # columns whose sums stay in L2 while all row tiles pass
+    GRAM_ROWS = 128        # rows of a tile for Gram columns: so many that it stays in L2 for all panels
+    GRAM_STRIDE = 136      # between its columns where they are copied; a power of two would strain the cache
     MOMENT_GROUP = 8       # neighbouring columns that share a row's cache line
+
+cdef double SHARE = 0.01   # of what is taken off a sum of squares: if less than that is left, its digits are gone
 
 
 ctypedef fused real:
@@ -45,7 +48,7 @@ def correlate(
     """out[k, j, :] = sum_i X[i, j] R[k, i, :] for the columns of one block."""
     cdef Matrix M = as_matrix(X, shift)
     cdef int lanes = <int>R.shape[2]
-    cdef Py_ssize_t k, j, row, rows, count, tile = tile_rows(lanes)
+    cdef Py_ssize_t k, j, row, rows, count
     with nogil:
         j = first
         while j < stop:
@@ -54,10 +57,10 @@ def correlate(
                 memset(&out[k, j, 0], 0, count * lanes * sizeof(double))
             row = 0
             while row < M.n:
-                rows = min(tile, M.n - row)
+                rows = min(<Py_ssize_t>FR_TILE, M.n - row)
                 for k in range(R.shape[0]):
                     simd.xt_tile(&M, row, rows, NULL, j, count, &R[k, row, 0], lanes, &out[k, j, 0])
-                row += tile
+                row += FR_TILE
             j += COLUMN_BLOCK
 
 
@@ -158,42 +161,66 @@ def gram_columns(
     const double[::1] shift,        # in   (p,) taken off its columns, or None
     const double[::1] weights,      # in   (n,) or None: ones
     const Py_ssize_t[::1] rows_of,  # in   (m,)  columns of X: the rows of the result
-    const Py_ssize_t[::1] new,      # in   (k,)  columns of X, k <= lanes
+    const Py_ssize_t[::1] new,      # in   (k,)  columns of X, k <= panels * lanes
     const double[::1] means,        # in   (k,)  what is taken off the new columns ...
     const double[::1] row_means,    # in   (m,)  ... and off the others
-    double[:, ::1] panel,           # work (FR_TILE, lanes)
-    double[:, ::1] out,             # out  (m, lanes)
+    const Py_ssize_t[::1] wanted,   # in   (panels,)  how many rows of the result each panel needs
+    double[::1] work,               # work (gram_work(panels * lanes, m),)
+    double[:, :, ::1] out,          # out  (panels, m, lanes)
 ):
-    """out[i, l] = sum_r weights[r] (X[r, rows_of[i]] - row_means[i]) (X[r, new[l]] - means[l]); lanes beyond k are zero."""
-    cdef Matrix M = as_matrix(X, shift)
-    cdef int lanes = <int>out.shape[1]
-    cdef Py_ssize_t row = 0, rows, i, l, tile = tile_rows(lanes)
+    """out[k, i, l] = sum_r weights[r] (X[r, rows_of[i]] - row_means[i]) (X[r, new[j]] - means[j]), j = k * lanes + l.
+
+    Lanes beyond the new columns are zero, and so are rows that are not wanted.
+    """
+    cdef Matrix M = as_matrix(X, shift), tile
+    cdef Matrix* source = &M
+    cdef int lanes = <int>out.shape[2], panels = <int>out.shape[0]
+    cdef Py_ssize_t m = rows_of.shape[0], row = 0, rows, i, j, k, l, start = 0
     cdef double buffer[FR_TILE]
-    cdef double sums[24]
+    cdef double* panel = &work[0]
+    cdef double* sums = panel + GRAM_ROWS * panels * lanes
+    cdef double* copy = sums + panels * lanes
     cdef const double* x
+    cdef const Py_ssize_t* idx = &rows_of[0]
     cdef bint weighted = weights is not None
     with nogil:
-        memset(sums, 0, sizeof(sums))
-        memset(&out[0, 0], 0, out.shape[0] * lanes * sizeof(double))
-        memset(&panel[0, 0], 0, FR_TILE * lanes * sizeof(double))
+        memset(panel, 0, (GRAM_ROWS + 1) * panels * lanes * sizeof(double))
+        memset(&out[0, 0, 0], 0, panels * m * lanes * sizeof(double))
+        if M.single or M.shift != NULL or M.row_stride != sizeof(double):   # every panel would widen or gather it anew
+            tile = Matrix(<const char*>copy, GRAM_ROWS, m, sizeof(double), GRAM_STRIDE * sizeof(double), 0, NULL)
+            source, idx = &tile, NULL
         while row < M.n:
-            rows = min(tile, M.n - row)
-            for l in range(new.shape[0]):
-                x = column(&M, new[l], row, rows, buffer)
+            rows = min(<Py_ssize_t>GRAM_ROWS, M.n - row)
+            for j in range(new.shape[0]):
+                k, l = j // lanes, j % lanes
+                x = column(&M, new[j], row, rows, buffer)
+                for i in range(rows):
+                    panel[(k * GRAM_ROWS + i) * lanes + l] = x[i] - means[j]
                 if weighted:
                     for i in range(rows):
-                        panel[i, l] = weights[row + i] * (x[i] - means[l])
-                else:
-                    for i in range(rows):
-                        panel[i, l] = x[i] - means[l]
-            for i in range(rows):
+                        panel[(k * GRAM_ROWS + i) * lanes + l] *= weights[row + i]
+                for i in range(rows):
+                    sums[j] += panel[(k * GRAM_ROWS + i) * lanes + l]
+            if idx == NULL:
+                for j in range(m):
+                    x = column(&M, rows_of[j], row, rows, copy + j * GRAM_STRIDE)
+                    if x != copy + j * GRAM_STRIDE:
+                        memcpy(copy + j * GRAM_STRIDE, x, rows * sizeof(double))
+                start = 0
+            else:
+                start = row
+            for k in range(panels):
+                simd.xt_tile(source, start, rows, idx, 0, wanted[k], panel + k * GRAM_ROWS * lanes, lanes, &out[k, 0, 0])
+            row += GRAM_ROWS
+        for k in range(panels):                 # the sums are zero but for rounding, which a large mean would magnify
+            for i in range(wanted[k]):
                 for l in range(lanes):
-                    sums[l] += panel[i, l]
-            simd.xt_tile(&M, row, rows, &rows_of[0], 0, rows_of.shape[0], &panel[0, 0], lanes, &out[0, 0])
-            row += tile
-        for i in range(rows_of.shape[0]):       # the sums are zero but for rounding, which a large mean would magnify
-            for l in range(lanes):
-                out[i, l] -= row_means[i] * sums[l]
+                    out[k, i, l] -= row_means[i] * sums[k * lanes + l]
+
+
+def gram_work(Py_ssize_t lanes, Py_ssize_t m):
+    """Doubles that `gram_columns` needs as work space for so many lanes and rows of the result."""
+    return (GRAM_ROWS + 1) * lanes + GRAM_STRIDE * m
 
 
 def mirror(double[:, ::1] gram, Py_ssize_t first, Py_ssize_t stop):
@@ -215,42 +242,49 @@ def moments(
     double[::1] square,             # out  (k,)  sum of weights * (x - mean)^2
     double[::1] raw,                # out  (k,)  sum of weights * x^2, before anything is taken off
 ):
-    """Weighted mean and sums of squares of some columns; the mean is taken about the first entry, so that a constant
-    column has a square of exactly zero."""
+    """Weighted mean and sums of squares of some columns.
+
+    They are taken about the first entry, so that a constant column has a square of exactly zero; about the mean in a
+    second turn where that loses digits.
+    """
     cdef Matrix M = as_matrix(X, shift)
     cdef double buffer[FR_TILE]
     cdef double origin[MOMENT_GROUP]
+    cdef double off[MOMENT_GROUP]
+    cdef double part[3]
     cdef const double* x
-    cdef double d, s = 1.0, a, b, lift
-    cdef bint weighted = weights is not None
-    cdef Py_ssize_t j = 0, c, count, row, rows, i, turn
+    cdef const double* s = NULL
+    cdef double lift
+    cdef Py_ssize_t j = 0, c, count, row, rows
+    cdef bint again
     with nogil:
         while j < columns.shape[0]:
             count = min(<Py_ssize_t>MOMENT_GROUP, columns.shape[0] - j)
             for c in range(count):
                 origin[c] = column(&M, columns[j + c], 0, 1, buffer)[0] if centred else 0.0
-                mean[j + c] = square[j + c] = raw[j + c] = 0.0
             for turn in range(2):
+                for c in range(count):
+                    off[c] = square[j + c] = raw[j + c] = 0.0
                 row = 0
                 while row < M.n:
                     rows = min(<Py_ssize_t>FR_TILE, M.n - row)
+                    if weights is not None:
+                        s = &weights[row]
                     for c in range(count):
                         x = column(&M, columns[j + c], row, rows, buffer)
-                        lift = 0.0 if M.shift == NULL else M.shift[columns[j + c]]
-                        a = b = 0.0
-                        for i in range(rows):
-                            if weighted:
-                                s = weights[row + i]
-                            d = x[i] - (mean[j + c] if turn else origin[c])
-                            a += s * d * d if turn else s * d
-                            b += s * (x[i] + lift) * (x[i] + lift)
-                        if turn == 0:
-                            mean[j + c] += a
-                            raw[j + c] += b
-                        else:
-                            square[j + c] += a
+                        lift = origin[c] if M.shift == NULL else origin[c] + M.shift[columns[j + c]]
+                        simd.moments(rows, x, s, origin[c], lift, part)
+                        off[c] += part[0]
+                        square[j + c] += part[1]
+                        raw[j + c] += part[2]
                     row += FR_TILE
-                if turn == 0:
-                    for c in range(count):
-                        mean[j + c] = origin[c] + mean[j + c] / total if centred else 0.0
+                again = False
+                for c in range(count):
+                    mean[j + c] = origin[c] + off[c] / total if centred else 0.0
+                    if centred:
+                        square[j + c] -= off[c] * (off[c] / total)
+                        again |= square[j + c] < SHARE * off[c] * (off[c] / total)
+                        origin[c] = mean[j + c]
+                if not again:
+                    break
             j += MOMENT_GROUP

@@ -17,15 +17,19 @@
 #define FR_RESTRICT __restrict__
 #define FR_INLINE static inline __attribute__((always_inline))
 #define FR_PREFETCH(address) __builtin_prefetch((const void *)(address), 0, 3)
+#define FR_ALIGNED __attribute__((aligned(64)))
 #else
 #define FR_RESTRICT
 #define FR_INLINE static inline
 #define FR_PREFETCH(address) ((void)0)
+#define FR_ALIGNED
 #endif
 
-#define FR_TILE 256                                     /* most rows of a tile */
-#define FR_TILE_ROWS(lanes) ((lanes) == 24 ? 128 : 256) /* a tile of the panel fills most of L1 */
-#define FR_MAX_GROUP 24  /* most columns that one register tile takes, over all instruction sets */
+#define FR_TILE 512       /* rows of a tile: long enough for the prefetcher; its part of the panel stays in L2 */
+#define FR_FEW_ROWS 16    /* rows of a row-major X that are read side by side, as many streams as prefetchers follow */
+#define FR_STRIP 480      /* columns whose sums stay in L2 meanwhile; a multiple of every register tile */
+#define FR_SHORT 128      /* rows of a column, or columns of a row, that are widened at a time: what fits in L1 */
+#define FR_MAX_GROUP 8    /* most columns that one register tile takes, over all instruction sets */
 
 /* A dense matrix as it lies in memory; strides in bytes, entries float (single) or double.  Where `shift` is given, it
  * stands for X - shift: what is taken off the columns whose mean would swallow their digits. */
@@ -59,6 +63,27 @@ FR_INLINE const double *fr_column(const fr_matrix *X, ptrdiff_t j, ptrdiff_t row
     return buffer;
 }
 
+/* The entries (i, columns) of X as doubles, side by side. */
+FR_INLINE void fr_row(const fr_matrix *X, ptrdiff_t i, const ptrdiff_t *idx, ptrdiff_t first, ptrdiff_t ncols,
+                      double *FR_RESTRICT buffer)
+{
+    const char *from = X->data + i * X->row_stride;
+    const ptrdiff_t step = X->col_stride, size = X->single ? (ptrdiff_t)sizeof(float) : (ptrdiff_t)sizeof(double);
+    ptrdiff_t j;
+    if (!idx && step == size) {
+        from += first * size;
+        if (X->single) for (j = 0; j < ncols; j++) buffer[j] = ((const float *)from)[j];
+        else memcpy(buffer, from, (size_t)ncols * sizeof(double));
+    } else {
+        for (j = 0; j < ncols; j++) {
+            const char *at = from + (idx ? idx[j] : first + j) * step;
+            buffer[j] = X->single ? *(const float *)at : *(const double *)at;
+        }
+    }
+    if (X->shift)
+        for (j = 0; j < ncols; j++) buffer[j] -= X->shift[idx ? idx[j] : first + j];
+}
+
 /* What one instruction set offers.  `idx` NULL means the columns first, first + 1, ... */
 typedef struct {
     const char *name;
@@ -76,6 +101,8 @@ typedef struct {
     void (*dot4)(ptrdiff_t n, const double *const *x, const double *y, double *out);
     /* V[i, 0:8] -= sum over k < 4 of x[k][i] * B[k, 0:8] */
     void (*panel4)(ptrdiff_t n, const double *const *x, const double *B, double *V);
+    /* sums of s d, s d^2 and s (d + lift)^2 for d = x - origin; s NULL: ones */
+    void (*moments)(ptrdiff_t n, const double *x, const double *s, double origin, double lift, double *out);
     /* (x, y) <- (c x + s y, c y - s x) */
     void (*rotate)(ptrdiff_t n, double c, double s, double *x, double *y);
 } fr_table;
@@ -93,8 +120,6 @@ typedef struct {
 #endif
 #define FR_COLS8 2
 #define FR_COLS24 1
-#define FR_ROWS8 4
-#define FR_ROWS24 4
 #include "simd.h"
 
 #if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
@@ -103,8 +128,6 @@ typedef struct {
 #define FR_VL 4
 #define FR_COLS8 4
 #define FR_COLS24 2
-#define FR_ROWS8 4
-#define FR_ROWS24 6
 #include "simd.h"
 
 #define FR_LEVEL avx512
@@ -112,8 +135,6 @@ typedef struct {
 #define FR_VL 8
 #define FR_COLS8 8
 #define FR_COLS24 6
-#define FR_ROWS8 8
-#define FR_ROWS24 12
 #include "simd.h"
 #endif
 
@@ -148,13 +169,10 @@ static int fr_simd_init(void)
 
 #if FR_VL > 1
 typedef double FN(vd) __attribute__((vector_size(8 * FR_VL)));
-typedef float FN(vf) __attribute__((vector_size(4 * FR_VL)));
 typedef double FN(vdu) __attribute__((vector_size(8 * FR_VL), aligned(8)));
-typedef float FN(vfu) __attribute__((vector_size(4 * FR_VL), aligned(4)));
 #define VD FN(vd)
 #define LOAD(p) (*(const FN(vdu) *)(p))
 #define STORE(p, v) (*(FN(vdu) *)(p) = (v))
-#define WIDEN(p) __builtin_convertvector(*(const FN(vfu) *)(p), VD)
 #if FR_VL == 2
 #define SPLAT(x) ((VD){(x), (x)})
 #elif FR_VL == 4
@@ -175,7 +193,6 @@ typedef float FN(vfu) __attribute__((vector_size(4 * FR_VL), aligned(4)));
 #define VD double
 #define LOAD(p) (*(p))
 #define STORE(p, v) (*(p) = (v))
-#define WIDEN(p) ((double)*(p))
 #define SPLAT(x) (x)
 #define UNROLL
 #define HOLD(v)
@@ -183,19 +200,19 @@ typedef float FN(vfu) __attribute__((vector_size(4 * FR_VL), aligned(4)));
 #define NV8 (8 / FR_VL)
 #define NV24 (24 / FR_VL)
 
-/* out[c, :] += sum_i col[c][i] R[i, :] for C columns and V vectors of lanes, all sums in registers. */
-#define FR_XT_KERNEL(NAME, C, V)                                                                                       \
-    FR_TARGET static void FN(NAME)(const double *const *col, ptrdiff_t rows, const double *FR_RESTRICT R,              \
-                                   double *FR_RESTRICT out, const double *const *ahead)                                \
+/* out[c, :] += sum_i X(c, i) R[i, :] for C columns and V vectors of lanes, all sums in registers.  X(c, i) comes from
+ * columns that lie each on its own, or from rows that lie `stride` bytes apart. */
+#define FR_XT_KERNEL(NAME, C, V, SOURCE, ENTRY, AHEAD)                                                                 \
+    FR_TARGET static void FN(NAME)(SOURCE, ptrdiff_t rows, const double *FR_RESTRICT R, double *FR_RESTRICT out)       \
     {                                                                                                                  \
         VD acc[C][V];                                                                                                  \
         UNROLL for (int c = 0; c < C; c++) UNROLL for (int v = 0; v < V; v++) acc[c][v] = SPLAT(0.0);                  \
         for (ptrdiff_t start = 0; start < rows; start += 8) {                                                          \
             const ptrdiff_t stop = start + 8 < rows ? start + 8 : rows;                                                \
-            if (ahead) UNROLL for (int c = 0; c < C; c++) FR_PREFETCH(ahead[c] + start);           \
+            AHEAD                                                                                                      \
             for (ptrdiff_t i = start; i < stop; i++, R += V * FR_VL) {                                                 \
                 VD x[C];                                                                                               \
-                UNROLL for (int c = 0; c < C; c++) x[c] = SPLAT(col[c][i]);                                            \
+                UNROLL for (int c = 0; c < C; c++) x[c] = SPLAT(ENTRY);                                                \
                 UNROLL for (int v = 0; v < V; v++) {                                                                   \
                     VD r = LOAD(R + v * FR_VL);                                                                        \
                     HOLD(r);                                                                                           \
@@ -208,86 +225,99 @@ typedef float FN(vfu) __attribute__((vector_size(4 * FR_VL), aligned(4)));
             STORE(o, LOAD(o) + acc[c][v]);                                                                             \
         }                                                                                                              \
     }
-
-FR_XT_KERNEL(xt8, FR_COLS8, NV8)
-FR_XT_KERNEL(xt24, FR_COLS24, NV24)
-FR_XT_KERNEL(xt8_one, 1, NV8)
-FR_XT_KERNEL(xt24_one, 1, NV24)
+/* `next` are the columns that come after, NULL if there are none. */
+#define FR_COLUMNS const double *const *col, const double *const *next
+#define FR_COLUMNS_AHEAD(C)                                                                                            \
+    if (next) UNROLL for (int c = 0; c < C; c++) {                                                                     \
+        FR_PREFETCH(next[c] + start);                                                                                  \
+        if (stop == rows) FR_PREFETCH(next[c] + rows - 1);                                                             \
+    }
+#define FR_ROWS const char *at, ptrdiff_t stride
+#define FR_ROWS_ENTRY ((const double *)(at + i * stride))[c]
+#define FR_ROWS_AHEAD for (ptrdiff_t i = start; i < stop; i++) FR_PREFETCH(at + (i + FR_FEW_ROWS) * stride);
+FR_XT_KERNEL(xt8, FR_COLS8, NV8, FR_COLUMNS, col[c][i], FR_COLUMNS_AHEAD(FR_COLS8))
+FR_XT_KERNEL(xt24, FR_COLS24, NV24, FR_COLUMNS, col[c][i], FR_COLUMNS_AHEAD(FR_COLS24))
+FR_XT_KERNEL(xt8_rows, FR_COLS8, NV8, FR_ROWS, FR_ROWS_ENTRY, FR_ROWS_AHEAD)
+FR_XT_KERNEL(xt24_rows, FR_COLS24, NV24, FR_ROWS, FR_ROWS_ENTRY, FR_ROWS_AHEAD)
 #undef FR_XT_KERNEL
+#undef FR_COLUMNS
+#undef FR_COLUMNS_AHEAD
+#undef FR_ROWS
+#undef FR_ROWS_ENTRY
+#undef FR_ROWS_AHEAD
 
-/* Columns taken as they come, each one contiguous (or widened into a buffer first). */
+/* Columns that lie each on its own: read in place, or widened and gathered into a buffer first. */
 FR_TARGET static void FN(xt_columns)(const fr_matrix *X, ptrdiff_t row, ptrdiff_t rows, const ptrdiff_t *idx,
                                      ptrdiff_t first, ptrdiff_t ncols, const double *R, int lanes, double *out)
 {
-    double buffer[FR_MAX_GROUP * FR_TILE];
-    const double *col[FR_MAX_GROUP], *ahead[FR_MAX_GROUP];
+    FR_ALIGNED double buffer[FR_MAX_GROUP * (FR_SHORT + 8)]; /* 8 more: columns 4 KB apart meet in one cache set */
+    FR_ALIGNED double rest[FR_MAX_GROUP * 24];
+    const double *col[FR_MAX_GROUP], *next[FR_MAX_GROUP];
     const int wide = lanes == 24, group = wide ? FR_COLS24 : FR_COLS8;
     const int in_place = !X->single && !X->shift && X->row_stride == (ptrdiff_t)sizeof(double);
-    for (ptrdiff_t j = 0; j < ncols; j += group, out += (ptrdiff_t)group * lanes) {
-        const int count = ncols - j < group ? (int)(ncols - j) : group;
-        const int more = in_place && j + 2 * group <= ncols;
-        for (int c = 0; c < count; c++)
-            col[c] = fr_column(X, idx ? idx[j + c] : first + j + c, row, rows, buffer + c * FR_TILE);
-        if (more)
-            for (int c = 0; c < group; c++)
-                ahead[c] = fr_column(X, idx ? idx[j + group + c] : first + j + group + c, row, rows, buffer);
-        if (count == group)
-            (wide ? FN(xt24) : FN(xt8))(col, rows, R, out, more ? ahead : NULL);
-        else
+    const ptrdiff_t most = in_place ? rows : FR_SHORT;
+    for (ptrdiff_t i = 0; i < rows; i += most)
+        for (ptrdiff_t j = 0; j < ncols; j += group) {
+            const ptrdiff_t few = rows - i < most ? rows - i : most;
+            const int count = ncols - j < group ? (int)(ncols - j) : group;
+            const int more = j + 2 * group <= ncols;
+            double *to = count == group ? out + j * lanes : rest;
             for (int c = 0; c < count; c++)
-                (wide ? FN(xt24_one) : FN(xt8_one))(col + c, rows, R, out + (ptrdiff_t)c * lanes, NULL);
-    }
+                col[c] = fr_column(X, idx ? idx[j + c] : first + j + c, row + i, few, buffer + c * (FR_SHORT + 8));
+            for (int c = count; c < group; c++) col[c] = col[0];
+            if (more)
+                for (int c = 0; c < group; c++) {
+                    const char *at = X->data + (idx ? idx[j + group + c] : first + j + group + c) * X->col_stride +
+                                     (row + i) * X->row_stride;
+                    next[c] = (const double *)at;
+                    if (!in_place)
+                        for (ptrdiff_t k = 0; k < few * X->row_stride; k += 64) FR_PREFETCH(at + k);
+                }
+            if (count < group) memcpy(rest, out + j * lanes, (size_t)(count * lanes) * sizeof(double));
+            (wide ? FN(xt24) : FN(xt8))(col, more && in_place ? next : NULL, few, R + i * lanes, to);
+            if (count < group) memcpy(out + j * lanes, rest, (size_t)(count * lanes) * sizeof(double));
+        }
 }
 
-/* Rows contiguous: vectors run along S * FR_VL neighbouring columns, Q residuals at a time. */
-#define FR_XT_ROWS(NAME, FLOAT, GET, S, Q)                                                                             \
-    FR_TARGET static void FN(NAME)(const char *x, ptrdiff_t stride, ptrdiff_t rows, const double *FR_RESTRICT R,       \
-                                   int lanes, double *FR_RESTRICT out)                                                 \
-    {                                                                                                                  \
-        for (int lane = 0; lane < lanes; lane += Q) {                                                                  \
-            VD acc[Q][S];                                                                                              \
-            double sums[Q][S * FR_VL];                                                                                 \
-            UNROLL for (int k = 0; k < Q; k++) UNROLL for (int v = 0; v < S; v++) acc[k][v] = SPLAT(0.0);              \
-            const char *at = x;                                                                                        \
-            const double *r = R + lane;                                                                                \
-            for (ptrdiff_t i = 0; i < rows; i++, at += stride, r += lanes) {                                           \
-                VD c[S];                                                                                               \
-                UNROLL for (int v = 0; v < S; v++) {                                                                   \
-                    c[v] = GET((const FLOAT *)at + v * FR_VL);                                                         \
-                    HOLD(c[v]);                                                                                        \
-                }                                                                                                      \
-                if (lane == 0) FR_PREFETCH(at + 2 * S * FR_VL * sizeof(FLOAT));                                 \
-                UNROLL for (int k = 0; k < Q; k++) {                                                                   \
-                    VD b = SPLAT(r[k]);                                                                                \
-                    UNROLL for (int v = 0; v < S; v++) acc[k][v] += c[v] * b;                                          \
-                }                                                                                                      \
-            }                                                                                                          \
-            UNROLL for (int k = 0; k < Q; k++) UNROLL for (int v = 0; v < S; v++) STORE(sums[k] + v * FR_VL, acc[k][v]);\
-            for (int j = 0; j < S * FR_VL; j++)                                                                        \
-                for (int k = 0; k < Q; k++) out[(ptrdiff_t)j * lanes + lane + k] += sums[k][j];                        \
-        }                                                                                                              \
+/* Rows that lie each on its own, a few at a time: read in place, or widened and gathered into a buffer first. */
+FR_TARGET static void FN(xt_rows)(const fr_matrix *X, ptrdiff_t row, ptrdiff_t rows, const ptrdiff_t *idx,
+                                  ptrdiff_t first, ptrdiff_t ncols, const double *R, int lanes, double *out)
+{
+    FR_ALIGNED double buffer[FR_FEW_ROWS * FR_SHORT];
+    const int wide = lanes == 24, group = wide ? FR_COLS24 : FR_COLS8;
+    const int in_place = !X->single && !X->shift && !idx && X->col_stride == (ptrdiff_t)sizeof(double);
+    const ptrdiff_t most = in_place ? FR_STRIP : FR_SHORT / 24 * 24;
+    for (ptrdiff_t j = 0; j < ncols; j += most) {
+        const ptrdiff_t strip = ncols - j < most ? ncols - j : most;
+        for (ptrdiff_t i = 0; i < rows; i += FR_FEW_ROWS) {
+            const ptrdiff_t few = rows - i < FR_FEW_ROWS ? rows - i : FR_FEW_ROWS;
+            const char *from = X->data + (row + i) * X->row_stride + (first + j) * X->col_stride;
+            ptrdiff_t stride = X->row_stride;
+            if (!in_place) {
+                const ptrdiff_t bytes = idx ? 0 : strip * X->col_stride;
+                for (ptrdiff_t k = 0; k < few; k++) {
+                    for (ptrdiff_t at = 0; at < bytes; at += 64) FR_PREFETCH(from + (k + FR_FEW_ROWS) * stride + at);
+                    fr_row(X, row + i + k, idx ? idx + j : NULL, first + j, strip, buffer + k * FR_SHORT);
+                }
+                from = (const char *)buffer;
+                stride = FR_SHORT * sizeof(double);
+            }
+            for (ptrdiff_t k = 0; k + group <= strip; k += group)
+                (wide ? FN(xt24_rows) : FN(xt8_rows))(from + k * (ptrdiff_t)sizeof(double), stride, few, R + i * lanes,
+                                                      out + (j + k) * lanes);
+        }
     }
-
-FR_XT_ROWS(xt_rows8_f64, double, LOAD, 2, FR_ROWS8)
-FR_XT_ROWS(xt_rows8_f32, float, WIDEN, 2, FR_ROWS8)
-FR_XT_ROWS(xt_rows24_f64, double, LOAD, 2, FR_ROWS24)
-FR_XT_ROWS(xt_rows24_f32, float, WIDEN, 2, FR_ROWS24)
-#undef FR_XT_ROWS
+    const ptrdiff_t done = ncols / group * group;
+    if (done < ncols)
+        FN(xt_columns)(X, row, rows, idx ? idx + done : NULL, first + done, ncols - done, R, lanes, out + done * lanes);
+}
 
 FR_TARGET static void FN(xt_tile)(const fr_matrix *X, ptrdiff_t row, ptrdiff_t rows, const ptrdiff_t *idx,
                                   ptrdiff_t first, ptrdiff_t ncols, const double *R, int lanes, double *out)
 {
-    const ptrdiff_t size = X->single ? (ptrdiff_t)sizeof(float) : (ptrdiff_t)sizeof(double), group = 2 * FR_VL;
-    ptrdiff_t j = 0;
-    if (!idx && !X->shift && X->col_stride == size && X->row_stride != size)
-        for (; j + group <= ncols; j += group) {
-            const char *x = X->data + row * X->row_stride + (first + j) * size;
-            if (lanes == 24)
-                (X->single ? FN(xt_rows24_f32) : FN(xt_rows24_f64))(x, X->row_stride, rows, R, 24, out + j * 24);
-            else
-                (X->single ? FN(xt_rows8_f32) : FN(xt_rows8_f64))(x, X->row_stride, rows, R, 8, out + j * 8);
-        }
-    FN(xt_columns)(X, row, rows, idx, first + j, ncols - j, R, lanes, out + j * lanes);
+    const ptrdiff_t down = X->row_stride < 0 ? -X->row_stride : X->row_stride;
+    const ptrdiff_t across = X->col_stride < 0 ? -X->col_stride : X->col_stride;
+    (down > across ? FN(xt_rows) : FN(xt_columns))(X, row, rows, idx, first, ncols, R, lanes, out);
 }
 
 /* R[i, :] -= sum over 4 columns of col[c][i] W[c, :] */
@@ -345,6 +375,33 @@ FR_TARGET static double FN(dot)(ptrdiff_t n, const double *x, const double *y)
     for (int k = 0; k < FR_VL; k++) sum += part[k];
     for (; i < n; i++) sum += x[i] * y[i];
     return sum;
+}
+
+FR_TARGET static void FN(moments)(ptrdiff_t n, const double *x, const double *s, double origin, double lift, double *out)
+{
+    VD sum[3][4];
+    double part[FR_VL];
+    const VD from = SPLAT(origin), up = SPLAT(lift);
+    ptrdiff_t i = 0;
+    UNROLL for (int m = 0; m < 3; m++) UNROLL for (int k = 0; k < 4; k++) sum[m][k] = SPLAT(0.0);
+    for (; i + 4 * FR_VL <= n; i += 4 * FR_VL)
+        UNROLL for (int k = 0; k < 4; k++) {
+            const VD d = LOAD(x + i + k * FR_VL) - from, e = d + up, w = s ? LOAD(s + i + k * FR_VL) : SPLAT(1.0);
+            sum[0][k] += w * d;
+            sum[1][k] += w * d * d;
+            sum[2][k] += w * e * e;
+        }
+    for (int m = 0; m < 3; m++) {
+        STORE(part, (sum[m][0] + sum[m][1]) + (sum[m][2] + sum[m][3]));
+        out[m] = 0.0;
+        for (int k = 0; k < FR_VL; k++) out[m] += part[k];
+    }
+    for (; i < n; i++) {
+        const double d = x[i] - origin, e = d + lift, w = s ? s[i] : 1.0;
+        out[0] += w * d;
+        out[1] += w * d * d;
+        out[2] += w * e * e;
+    }
 }
 
 FR_TARGET static void FN(dot4)(ptrdiff_t n, const double *const *x, const double *y, double *out)
@@ -430,14 +487,13 @@ static const fr_table FN(fr_table) = {
     /* the level's name is only for messages */
 #define FR_STR2(x) #x
 #define FR_STR(x) FR_STR2(x)
-    FR_STR(FR_LEVEL), FN(xt_tile), FN(xw_tile), FN(dot), FN(axpy), FN(axpy4), FN(dot4), FN(panel4), FN(rotate)};
+    FR_STR(FR_LEVEL), FN(xt_tile), FN(xw_tile), FN(dot), FN(axpy), FN(axpy4), FN(dot4), FN(panel4), FN(moments), FN(rotate)};
 #undef FR_STR
 #undef FR_STR2
 
 #undef VD
 #undef LOAD
 #undef STORE
-#undef WIDEN
 #undef SPLAT
 #undef UNROLL
 #undef HOLD
@@ -448,6 +504,4 @@ static const fr_table FN(fr_table) = {
 #undef FR_VL
 #undef FR_COLS8
 #undef FR_COLS24
-#undef FR_ROWS8
-#undef FR_ROWS24
 #endif /* FR_LEVEL */

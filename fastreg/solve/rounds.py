@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..design.blocks import parallel_for
+from ..design.blocks import aligned, parallel_for
 from ..kernels import certificate
 from .problem import Solution
 from .regime import Plan, worth_threads
@@ -98,7 +98,7 @@ class Batch:
         count = -(-lanes // width)
         if self.buffers is None or self.buffers[0].size < count * width * self.design.n:
             size = max(count * width, min(self.plan.lanes, 24))
-            self.buffers = np.empty(size * self.design.n), np.empty(size * self.design.p)
+            self.buffers = aligned(size * self.design.n), aligned(size * self.design.p)
         return tuple(
             buffer[: count * rows * width].reshape(count, rows, width)
             for buffer, rows in zip(self.buffers, (self.design.n, self.design.p), strict=True)
