@@ -392,9 +392,7 @@ def test_gap_is_primal_minus_dual_and_bounds_the_suboptimality(l1_ratio, positiv
     alphas = np.array([0.6, 0.3, 0.1, 0.03, 0.003])
     l1, l2 = l1_ratio * alphas, (1 - l1_ratio) * alphas
     finite, sides = np.where(np.isinf(f1), 0.0, f1), np.where(np.isinf(f1), 0, 1 if positive else 3)
-    best = [
-        reference.elastic_net_on_gram(G, q, a * finite, b * finite**2, sides) for a, b in zip(l1, l2, strict=True)
-    ]
+    best = [reference.elastic_net_on_gram(G, q, a * finite, b * finite**2, sides) for a, b in zip(l1, l2, strict=True)]
     best = np.column_stack(best)
 
     def objective(w, i):

@@ -76,9 +76,7 @@ class Dense:
         bounds = [(k * ROWS_PER_BLOCK, min(self.n, (k + 1) * ROWS_PER_BLOCK)) for k in range(count)]
         sums = np.empty((count, *target.shape))
         parallel_for(
-            lambda k: panels.residuals(
-                self.X, self.shift, *bounds[k], Y, target, columns, W, weights, R, sums[k]
-            ),
+            lambda k: panels.residuals(self.X, self.shift, *bounds[k], Y, target, columns, W, weights, R, sums[k]),
             count,
             jobs,
         )
@@ -169,7 +167,7 @@ class Dense:
 
 
 def column_blocks(p, n, lanes):
-    """Bounds of blocks of features: large enough to be worth a call, eight at least to share out; jobs do not matter."""
+    """Bounds of blocks of features, each worth a call, eight or more if p allows; jobs do not matter."""
     most = max(COLUMNS_PER_BLOCK, int(2e6 / (max(1, n) * lanes)))
     size = max(min(most, -(-p // 8)), min(most, 96))
     size = -(-size // 8) * 8

@@ -26,7 +26,7 @@
 #endif
 
 #define FR_TILE 512       /* rows of a tile: long enough for the prefetcher; its part of the panel stays in L2 */
-#define FR_FEW_ROWS 16    /* rows of a row-major X that are read side by side, as many streams as prefetchers follow */
+#define FR_FEW_ROWS 8     /* rows of a row-major X that are read side by side, as many streams as prefetchers follow */
 #define FR_STRIP 480      /* columns whose sums stay in L2 meanwhile; a multiple of every register tile */
 #define FR_SHORT 128      /* rows of a column, or columns of a row, that are widened at a time: what fits in L1 */
 #define FR_MAX_GROUP 8    /* most columns that one register tile takes, over all instruction sets */
