@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastreg import validation
-from fastreg.design import Dense
+from fastreg.design import as_design
 from fastreg.solve import Task, solve_tasks
 
 # A gap of this many parts of the null objective is rounding; no number of iterations would lower it reliably.
@@ -241,7 +241,7 @@ def solve(X, names, tasks, *, precompute, n_jobs, verbose=0):
     validation.check_finite_if_small(X, names)
     try:
         solutions = solve_tasks(
-            Dense(X), tasks, precompute=precompute, n_jobs=n_jobs, progress=_report_progress if verbose else None
+            as_design(X), tasks, precompute=precompute, n_jobs=n_jobs, progress=_report_progress if verbose else None
         )
     except ValueError:
         validation.check_finite(X, names)  # if that is what the engine met, say where

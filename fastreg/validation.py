@@ -27,17 +27,21 @@ def as_matrix(X):
     float32 and float64 arrays are taken as they are (any order and strides, read-only and memory-mapped too); integers,
     booleans and float16 become float64; data frames must have numeric columns.
 
+    Sparse matrices and arrays in CSC or CSR format are taken as they are, too; other formats are converted to CSC.
+
     Parameters
     ----------
-    X : array-like or DataFrame of shape (n, p)
+    X : array-like, DataFrame or sparse matrix of shape (n, p)
 
     Returns
     -------
-    X : ndarray of shape (n, p), float32 or float64
+    X : ndarray, or scipy.sparse matrix or array in CSC or CSR, of shape (n, p), float32 or float64
     names : ndarray of shape (p,) of str, or None
         None unless X is a data frame all of whose column names are strings.
     """
     names = None
+    if sparse.issparse(X):
+        return _check_shape(_as_lines(X)), None
     if type(X) is not np.ndarray:
         X, names = _frame_to_array(X) if _is_frame(X) else (_to_array(X, "X"), None)
     if X.dtype.char not in "df" or not (X.dtype.isnative and X.flags.aligned):
@@ -47,17 +51,64 @@ def as_matrix(X):
             f"X must be 2-d, (rows, columns); its shape is {X.shape}. Reshape your data: X.reshape(-1, 1) for one "
             "column, X.reshape(1, -1) for one row."
         )
+    return _check_shape(X), names
+
+
+def _check_shape(X):
     n, p = X.shape
     if n == 0 or p == 0:
         what = "sample(s)" if n == 0 else "feature(s)"
         raise ValueError(f"X is empty: found array with 0 {what} (shape={X.shape}) while a minimum of 1 is required.")
     if n > MAX_DIMENSION or p > MAX_DIMENSION:
         raise ValueError(f"X has shape {X.shape}; at most {MAX_DIMENSION} rows and columns are supported.")
-    return X, names
+    return X
+
+
+def _as_lines(X):
+    """A sparse X in CSC or CSR whose arrays can be walked without a look at them, with float32 or float64 values."""
+    if X.ndim != 2:
+        raise ValueError(f"X must be 2-d, (rows, columns); its shape is {X.shape}.")
+    if X.format not in ("csc", "csr"):
+        X = X.tocsc()
+    data, indices, indptr = (np.asarray(a) for a in (X.data, X.indices, X.indptr))
+    if data.dtype.char not in "df" or not (data.dtype.isnative and data.flags.aligned):
+        data = _to_float(data, "X")
+    kind = indices.dtype if indices.dtype in (np.int32, np.int64) else np.int64
+    data, indices, indptr = (np.ascontiguousarray(a, b) for a, b in ((data, None), (indices, kind), (indptr, kind)))
+    lines, length = X.shape if X.format == "csr" else X.shape[::-1]
+    remedy = f"X is not a valid {X.format} matrix; build it anew, for example from X.tocoo()"
+    if data.ndim != 1 or indices.shape != data.shape or indptr.shape != (lines + 1,):
+        raise ValueError(
+            f"{remedy}: data, indices and indptr have shapes {data.shape}, {indices.shape}, {indptr.shape}, where the "
+            f"first two must agree and the third must be ({lines + 1},)."
+        )
+    if indptr[0] != 0 or indptr[-1] > len(indices) or (indptr[1:] < indptr[:-1]).any():
+        raise ValueError(f"{remedy}: indptr must rise from 0 to at most the number of entries, {len(indices)}.")
+    used = indices[: indptr[-1]]
+    if len(used) and (used.min() < 0 or used.max() >= length):
+        what = "column" if X.format == "csr" else "row"
+        raise ValueError(
+            f"{remedy}: indices hold {what} numbers from {used.min()} to {used.max()}, not 0 to {length - 1}."
+        )
+    if data is X.data and indices is X.indices and indptr is X.indptr and len(used) == len(indices):
+        return X
+    plain = sparse.csr_array if X.format == "csr" else sparse.csc_array
+    return plain((data[: len(used)], used, indptr), shape=X.shape, copy=False)
 
 
 def check_finite(X, names=None):
     """Raise a ValueError that names the first row and column where X is NaN or infinite, if there is one."""
+    if sparse.issparse(X):
+        bad = ~np.isfinite(X.data)
+        if bad.any():
+            k = int(bad.argmax())
+            line, other = int(np.searchsorted(X.indptr, k, side="right")) - 1, int(X.indices[k])
+            i, j = (line, other) if X.format == "csr" else (other, line)
+            raise ValueError(
+                f"X contains NaN or infinity, first at row {i}, column {j}: {X.data[k]}. Drop or impute such entries "
+                "before fitting."
+            )
+        return
     with np.errstate(over="ignore", invalid="ignore"):
         if isfinite(X.sum()):  # a sum that overflows is looked into below
             return

@@ -207,14 +207,13 @@ def test_parameters_are_checked_in_fit(data, parameters, error, words):
     assert not vars(model).keys() & {"coef_", "n_features_in_"}
 
 
-def test_sparse_X_is_refused_with_a_remedy(data):
+def test_sparse_X_fits_and_predicts_as_the_dense_one(data):
     X, y = data
-    for container in (sparse.csr_matrix, sparse.csc_array):
-        with pytest.raises(TypeError, match=r"sparse.*X\.toarray\(\)"):
-            Lasso().fit(container(X), y)
-    fitted = Lasso().fit(X, y)
-    with pytest.raises(TypeError, match="sparse"):
-        fitted.predict(sparse.csr_array(X))
+    dense = ElasticNet(alpha=0.05).fit(X, y)
+    for container in (sparse.csr_matrix, sparse.csc_array, sparse.coo_array):
+        fitted = ElasticNet(alpha=0.05).fit(container(X), y)
+        assert_allclose(fitted.coef_, dense.coef_, atol=1e-8)
+        assert_allclose(fitted.predict(container(X)), dense.predict(X), atol=1e-8)
 
 
 def test_predict_checks_its_input(data):

@@ -19,6 +19,13 @@ def changed(array, index, value):
     return array
 
 
+def malformed(kind, name, position, value):
+    """X as a sparse matrix, one number of its structure changed behind scipy's back."""
+    broken = sparse.csc_matrix(X) if kind == "csc" else sparse.csr_matrix(X)
+    getattr(broken, name)[position] = value
+    return broken
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
@@ -31,8 +38,22 @@ def changed(array, index, value):
         ({"X": [[1.0, 2.0], [3.0]]}, ValueError, "X could not be read"),
         ({"X": changed(X, (4, 1), np.nan)}, ValueError, "X contains NaN or infinity, first at row 4, column 1: nan"),
         ({"X": changed(X, (0, 1), -np.inf)}, ValueError, "X contains NaN or infinity, first at row 0, column 1: -inf"),
-        ({"X": sparse.csc_array(X)}, TypeError, r"X is a sparse csc matrix.*X\.toarray\(\)"),
-        ({"X": sparse.csr_matrix(X)}, TypeError, "sparse csr"),
+        (
+            {"X": sparse.csc_array(changed(X, (2, 1), np.inf))},
+            ValueError,
+            "NaN or infinity, first at row 2, column 1: inf",
+        ),
+        ({"X": sparse.csr_matrix(changed(X, (2, 1), np.nan))}, ValueError, "NaN or infinity, first at row 2, column 1"),
+        ({"X": sparse.csr_array(X + 1j)}, ValueError, "Complex data not supported: X"),
+        ({"X": sparse.csr_array((0, 2))}, ValueError, r"0 sample\(s\)"),
+        (
+            {"X": malformed("csc", "indices", 0, 6)},
+            ValueError,
+            "not a valid csc matrix.*row numbers from 0 to 6, not 0 to 5",
+        ),
+        ({"X": malformed("csr", "indices", 1, -1)}, ValueError, "not a valid csr matrix.*column numbers from -1"),
+        ({"X": malformed("csc", "indptr", 1, 13)}, ValueError, "not a valid csc matrix.*indptr must rise"),
+        ({"X": malformed("csr", "indptr", 0, 1)}, ValueError, "indptr must rise"),
         ({"X": X + 1j}, ValueError, "Complex data not supported: X"),
         ({"X": X.astype("U8")}, TypeError, "X has dtype <U8"),
         ({"X": X.astype("M8[s]")}, TypeError, "X has dtype datetime64"),

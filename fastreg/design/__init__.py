@@ -1,5 +1,13 @@
-"""The only code that touches X: one class per storage, all with the same few operations."""
+"""Designs: the only code that touches X, one class for each way in which it may be stored."""
 
 from .dense import Dense
+from .lines import Columns, Rows
 
-__all__ = ["Dense"]
+__all__ = ["Columns", "Dense", "Rows", "as_design"]
+
+
+def as_design(X):
+    """The design for a checked X: an ndarray, or a scipy.sparse matrix or array in CSC or CSR."""
+    if not hasattr(X, "format"):
+        return Dense(X)
+    return Columns(X) if X.format == "csc" else Rows(X)

@@ -26,12 +26,20 @@ class Dense:
         What `take_off_large_means` takes off the columns wherever they are read.
     """
 
+    dense = True
+
     def __init__(self, X):
         self.X = X
         self.shift = None
         self.n, self.p = X.shape
         self.dtype = X.dtype
         self.nbytes = self.n * self.p * X.itemsize
+        self.pass_work = float(self.n * self.p)  # multiplications of a product, for each lane
+        self.column_work = float(self.n)  # and of an entry of the Gram matrix
+
+    def panel_width(self, lanes):
+        """Lanes of the panels that so many residuals are best put in."""
+        return 8 if lanes <= 16 else 24
 
     def correlate(self, R, out, jobs=1, then=None):
         """out <- X'R for panels R (panels, n, lanes), out (panels, p, lanes).
@@ -56,7 +64,7 @@ class Dense:
     def correlations(self, R, n_jobs=1):
         """X'R for a C-ordered float64 R of shape (n, k); returns (p, k)."""
         k = R.shape[1]
-        lanes = 8 if k <= 16 else 24
+        lanes = self.panel_width(k)
         count = -(-k // lanes)
         packed = aligned((count, self.n, lanes))
         packed[:] = 0.0
@@ -124,6 +132,12 @@ class Dense:
                     store(first, first + wanted[i], at, out[i, : wanted[i], : min(lanes, end - at)])
 
         parallel_for(task, len(tasks), jobs)
+
+    def columns(self, new, means, out):
+        """out <- columns `new` of X as rows (k, n), less their means."""
+        for k, j in enumerate(new):
+            out[k] = self.X[:, j]
+            out[k] -= means[k] if self.shift is None else means[k] + self.shift[j]
 
     def take_off_large_means(self, jobs=1):
         """Shift the columns whose mean is so many times their spread that products would lose their digits.

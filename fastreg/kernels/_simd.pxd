@@ -12,12 +12,23 @@ cdef extern from "simd.h" nogil:
         int single
         const double* shift
 
+    ctypedef struct Entries "fr_entries":
+        const void* index
+        const void* value
+        int wide
+        int single
+
     ctypedef struct SimdTable "fr_table":
         const char* name
         void (*xt_tile)(const Matrix*, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_t* idx, Py_ssize_t first,
                         Py_ssize_t ncols, const double* R, int lanes, double* out) noexcept nogil
         void (*xw_tile)(const Matrix*, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_t* idx, Py_ssize_t ncols,
                         const double* W, int lanes, double* R) noexcept nogil
+        void (*gather8)(const Entries*, Py_ssize_t start, Py_ssize_t stop, const double* R, double* out) noexcept nogil
+        void (*scatter8)(const Entries*, Py_ssize_t start, Py_ssize_t stop, const double* w, double* R) noexcept nogil
+        double (*gather1)(const Entries*, Py_ssize_t start, Py_ssize_t stop, const double* r) noexcept nogil
+        void (*scatter1)(const Entries*, Py_ssize_t start, Py_ssize_t stop, double a, const double* s,
+                         double* r) noexcept nogil
         double (*dot)(Py_ssize_t n, const double* x, const double* y) noexcept nogil
         void (*axpy)(Py_ssize_t n, double a, const double* x, double* y) noexcept nogil
         void (*axpy4)(Py_ssize_t n, const double* a, const double** x, double* y) noexcept nogil

@@ -10,6 +10,7 @@
 #define FASTREG_SIMD_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,12 @@ typedef struct {
     int single;
     const double *shift;
 } fr_matrix;
+
+/* The entries of a sparse matrix: row (or column) numbers and values, of either width. */
+typedef struct {
+    const void *index, *value;
+    int wide, single; /* 64-bit numbers; float values */
+} fr_entries;
 
 /* The entries (row..row+count-1, j) of X as doubles: X itself where they lie side by side, else gathered into `buffer`. */
 FR_INLINE const double *fr_column(const fr_matrix *X, ptrdiff_t j, ptrdiff_t row, ptrdiff_t count, double *buffer)
@@ -93,6 +100,14 @@ typedef struct {
     /* R[i, lane] -= sum over c of X[row + i, idx[c]] * W[c, lane] */
     void (*xw_tile)(const fr_matrix *X, ptrdiff_t row, ptrdiff_t rows, const ptrdiff_t *idx, ptrdiff_t ncols,
                     const double *W, int lanes, double *R);
+    /* out[0:8] += sum over entries k of value[k] * R[index[k], 0:8] */
+    void (*gather8)(const fr_entries *X, ptrdiff_t start, ptrdiff_t stop, const double *R, double *out);
+    /* R[index[k], 0:8] += value[k] * w[0:8] */
+    void (*scatter8)(const fr_entries *X, ptrdiff_t start, ptrdiff_t stop, const double *w, double *R);
+    /* sum over entries of value[k] * r[index[k]] */
+    double (*gather1)(const fr_entries *X, ptrdiff_t start, ptrdiff_t stop, const double *r);
+    /* r[index[k]] += a * s[index[k]] * value[k]; s NULL: ones */
+    void (*scatter1)(const fr_entries *X, ptrdiff_t start, ptrdiff_t stop, double a, const double *s, double *r);
     double (*dot)(ptrdiff_t n, const double *x, const double *y);
     void (*axpy)(ptrdiff_t n, double a, const double *x, double *y);
     /* y += a[0] x[0] + ... + a[3] x[3] */
@@ -363,6 +378,104 @@ FR_TARGET static void FN(xw_tile)(const fr_matrix *X, ptrdiff_t row, ptrdiff_t r
     }
 }
 
+/* A row of eight lanes is one cache line, and a gather touches all of it anyway; lines are asked for 16 entries ahead. */
+#define FR_SPARSE(NAME, INT, FLOAT)                                                                                    \
+    FR_TARGET static void FN(gather8_##NAME)(const INT *index, const FLOAT *value, ptrdiff_t count,                     \
+                                             const double *FR_RESTRICT R, double *FR_RESTRICT out)                     \
+    {                                                                                                                  \
+        VD acc[4][NV8];                                                                                                \
+        ptrdiff_t k = 0;                                                                                               \
+        UNROLL for (int u = 0; u < 4; u++) UNROLL for (int v = 0; v < NV8; v++) acc[u][v] = SPLAT(0.0);                \
+        for (; k + 4 <= count; k += 4) {                                                                               \
+            if (k + 20 <= count) UNROLL for (int u = 16; u < 20; u++) FR_PREFETCH(R + 8 * (ptrdiff_t)index[k + u]);     \
+            UNROLL for (int u = 0; u < 4; u++) {                                                                       \
+                const double *r = R + 8 * (ptrdiff_t)index[k + u];                                                     \
+                const VD x = SPLAT((double)value[k + u]);                                                              \
+                UNROLL for (int v = 0; v < NV8; v++) acc[u][v] += x * LOAD(r + v * FR_VL);                             \
+            }                                                                                                          \
+        }                                                                                                              \
+        for (; k < count; k++) {                                                                                       \
+            const double *r = R + 8 * (ptrdiff_t)index[k];                                                             \
+            const VD x = SPLAT((double)value[k]);                                                                      \
+            UNROLL for (int v = 0; v < NV8; v++) acc[0][v] += x * LOAD(r + v * FR_VL);                                 \
+        }                                                                                                              \
+        UNROLL for (int v = 0; v < NV8; v++)                                                                           \
+            STORE(out + v * FR_VL, LOAD(out + v * FR_VL) + ((acc[0][v] + acc[1][v]) + (acc[2][v] + acc[3][v])));       \
+    }                                                                                                                  \
+    FR_TARGET static void FN(scatter8_##NAME)(const INT *index, const FLOAT *value, ptrdiff_t count,                    \
+                                              const double *FR_RESTRICT w, double *FR_RESTRICT R)                      \
+    {                                                                                                                  \
+        VD to[NV8];                                                                                                    \
+        UNROLL for (int v = 0; v < NV8; v++) to[v] = LOAD(w + v * FR_VL);                                              \
+        for (ptrdiff_t k = 0; k < count; k++) {                                                                        \
+            double *r = R + 8 * (ptrdiff_t)index[k];                                                                   \
+            const VD x = SPLAT((double)value[k]);                                                                      \
+            if (k + 16 < count) FR_PREFETCH(R + 8 * (ptrdiff_t)index[k + 16]);                                         \
+            UNROLL for (int v = 0; v < NV8; v++) STORE(r + v * FR_VL, LOAD(r + v * FR_VL) + x * to[v]);                \
+        }                                                                                                              \
+    }
+#define FR_SPARSE_ONE(NAME, INT, FLOAT)                                                                                \
+    FR_TARGET static double FN(gather1_##NAME)(const INT *index, const FLOAT *value, ptrdiff_t count, const double *r) \
+    {                                                                                                                  \
+        double acc[4] = {0.0, 0.0, 0.0, 0.0};                                                                          \
+        ptrdiff_t k = 0;                                                                                               \
+        for (; k + 4 <= count; k += 4)                                                                                 \
+            UNROLL for (int u = 0; u < 4; u++) acc[u] += (double)value[k + u] * r[index[k + u]];                       \
+        for (; k < count; k++) acc[0] += (double)value[k] * r[index[k]];                                               \
+        return (acc[0] + acc[1]) + (acc[2] + acc[3]);                                                                  \
+    }                                                                                                                  \
+    FR_TARGET static void FN(scatter1_##NAME)(const INT *index, const FLOAT *value, ptrdiff_t count, double a,         \
+                                              const double *s, double *r)                                              \
+    {                                                                                                                  \
+        if (s)                                                                                                         \
+            for (ptrdiff_t k = 0; k < count; k++) r[index[k]] += a * s[index[k]] * (double)value[k];                   \
+        else                                                                                                           \
+            for (ptrdiff_t k = 0; k < count; k++) r[index[k]] += a * (double)value[k];                                 \
+    }
+FR_SPARSE(if, int32_t, float)
+FR_SPARSE(id, int32_t, double)
+FR_SPARSE(lf, int64_t, float)
+FR_SPARSE(ld, int64_t, double)
+FR_SPARSE_ONE(if, int32_t, float)
+FR_SPARSE_ONE(id, int32_t, double)
+FR_SPARSE_ONE(lf, int64_t, float)
+FR_SPARSE_ONE(ld, int64_t, double)
+#undef FR_SPARSE
+#undef FR_SPARSE_ONE
+
+#define FR_BY_TYPE(THEN, NAME, ...)                                                                                     \
+    if (X->wide) {                                                                                                     \
+        const int64_t *index = (const int64_t *)X->index + start;                                                      \
+        if (X->single) THEN FN(NAME##_lf)(index, (const float *)X->value + start, __VA_ARGS__);                             \
+        else THEN FN(NAME##_ld)(index, (const double *)X->value + start, __VA_ARGS__);                                      \
+    } else {                                                                                                           \
+        const int32_t *index = (const int32_t *)X->index + start;                                                      \
+        if (X->single) THEN FN(NAME##_if)(index, (const float *)X->value + start, __VA_ARGS__);                             \
+        else THEN FN(NAME##_id)(index, (const double *)X->value + start, __VA_ARGS__);                                      \
+    }
+
+FR_TARGET static void FN(gather8)(const fr_entries *X, ptrdiff_t start, ptrdiff_t stop, const double *R, double *out)
+{
+    FR_BY_TYPE(, gather8, stop - start, R, out)
+}
+
+FR_TARGET static void FN(scatter8)(const fr_entries *X, ptrdiff_t start, ptrdiff_t stop, const double *w, double *R)
+{
+    FR_BY_TYPE(, scatter8, stop - start, w, R)
+}
+
+FR_TARGET static double FN(gather1)(const fr_entries *X, ptrdiff_t start, ptrdiff_t stop, const double *r)
+{
+    FR_BY_TYPE(return, gather1, stop - start, r)
+}
+
+FR_TARGET static void FN(scatter1)(const fr_entries *X, ptrdiff_t start, ptrdiff_t stop, double a, const double *s,
+                                   double *r)
+{
+    FR_BY_TYPE(, scatter1, stop - start, a, s, r)
+}
+#undef FR_BY_TYPE
+
 FR_TARGET static double FN(dot)(ptrdiff_t n, const double *x, const double *y)
 {
     VD acc[4] = {SPLAT(0.0), SPLAT(0.0), SPLAT(0.0), SPLAT(0.0)};
@@ -487,7 +600,7 @@ static const fr_table FN(fr_table) = {
     /* the level's name is only for messages */
 #define FR_STR2(x) #x
 #define FR_STR(x) FR_STR2(x)
-    FR_STR(FR_LEVEL), FN(xt_tile), FN(xw_tile), FN(dot), FN(axpy), FN(axpy4), FN(dot4), FN(panel4), FN(moments), FN(rotate)};
+    FR_STR(FR_LEVEL), FN(xt_tile), FN(xw_tile), FN(gather8), FN(scatter8), FN(gather1), FN(scatter1), FN(dot), FN(axpy), FN(axpy4), FN(dot4), FN(panel4), FN(moments), FN(rotate)};
 #undef FR_STR
 #undef FR_STR2
 

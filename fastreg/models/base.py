@@ -37,6 +37,11 @@ class LinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """`coef_` as a sparse CSR matrix of shape (1, p) or (k, p)."""
         return sparse.csr_matrix(np.atleast_2d(self.coef_))
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     def _store_columns(self, n_features, names):
         self.n_features_in_ = n_features
         if names is not None:

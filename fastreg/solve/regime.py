@@ -7,6 +7,8 @@ import numpy as np
 RATE = 3e10  # flops a second and thread, of the panel kernels
 START = 1e-3  # seconds that a round costs beyond its flops
 ENTRY = 100  # flops that storing an entry of the Gram matrix is worth
+LOOKS = 10  # products with a feature for each alpha that is solved on residuals
+MOSTLY_RIDGE = 0.5  # an l1_ratio below which supports are expected to outgrow the rows of a wide X
 LANES = 24
 
 
@@ -24,34 +26,42 @@ class Plan:
         self.memory = max(design.nbytes // 4, 256 << 20)  # bytes of working memory
         n, p = design.n, design.p
         most = max(8, self.memory // 4 // (8 * (n + p)) // 8 * 8)
-        wanted = 120 if n * p <= 2_000_000 else LANES  # a small X: the fewer rounds the better
+        wanted = 120 if design.pass_work <= 2_000_000 else LANES  # a small X: the fewer rounds the better
         self.lanes = min(most, max(wanted, LANES * math.ceil(len(tasks) / LANES)))
         self.alphas = sum(np.size(task.alphas) if np.ndim(task.alphas) else task.alphas for task in tasks)
 
-    def full_gram(self, sample):
+    def full_gram(self):
         """Whether the Gram matrix of all features is worth building before anything is known of the solution."""
-        n, p = self.design.n, self.design.p
+        p = self.design.p
         if self.precompute != "auto":
             return bool(self.precompute)
         if 16 * p * p > self.memory // 2:
             return False
-        return n * p * p <= max(START * RATE, 2 * n * p * self.alphas)  # no dearer than the certificates
+        gram, certificates = self.design.column_work * p * p, 2 * self.design.pass_work * self.alphas
+        return gram <= max(START * RATE, certificates)
 
-    def round_cost(self, lanes, m, new):
+    def keeps_gram(self, task):
+        """Whether a task works on a Gram matrix, not on residuals."""
+        if self.precompute != "auto":
+            return bool(self.precompute) or self.design.dense
+        if not self.design.dense:
+            return self.full_gram()
+        return task.l1_ratio >= MOSTLY_RIDGE or self.design.n >= self.design.p or self.full_gram()
+
+    def round_cost(self, lanes, m, new, exact):
         """Flops, or what takes as long, of a round that needs `lanes` and brings `new` features to the `m` known."""
-        n, p = self.design.n, self.design.p
         width = 8 * math.ceil(lanes / 8)
-        gram = new * (2 * m + new) * (n + ENTRY)
-        return START * RATE + 2 * n * p * width + gram
+        entries = new * (2 * m + new) if exact else new * LOOKS * lanes
+        return START * RATE + 2 * self.design.pass_work * width + entries * (self.design.column_work + ENTRY)
 
     def rounded(self, sample, new):
         """The features to bring in: `new`, or all that are left when these are most of them."""
         m, p = len(sample.features), self.design.p
-        if m + len(new) >= 0.8 * p and 16 * p * p <= self.memory // 2:
+        if sample.gram is not None and m + len(new) >= 0.8 * p and 16 * p * p <= self.memory // 2:
             return (sample.place < 0).nonzero()[0]
         return new
 
 
 def worth_threads(design, tasks):
     """Whether a product is long enough to be worth waking another thread."""
-    return design.n * design.p * max(1, tasks) > 200_000
+    return design.pass_work * max(1, tasks) > 200_000

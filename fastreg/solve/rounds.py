@@ -36,20 +36,20 @@ def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None)
     if all(task.fit_intercept for task in tasks):
         design.take_off_large_means(jobs)
     targets, target_of = distinct_targets(design, tasks)
+    plan = Plan(design, tasks, precompute)
     samples = {}
     runs = []
     for task, target in zip(tasks, target_of, strict=True):
-        key = (id(task.weights), task.fit_intercept)
+        key = (id(task.weights), task.fit_intercept, plan.keeps_gram(task))
         if key not in samples:
-            samples[key] = Sample(design, task.weights, task.fit_intercept, jobs)
-        runs.append(Run(task, samples[key], target))
-    plan = Plan(design, tasks, precompute)
+            samples[key] = Sample(design, task.weights, task.fit_intercept, jobs, plan.keeps_gram(task))
+        runs.append(Run(task, samples[key], target, targets[0][target]))
     batch = Batch(design, targets, plan, jobs)
     batch.begin(runs)
     total = sum(len(run.ladder) for run in runs)
     for sample in samples.values():
         mine = [run for run in runs if run.sample is sample and not run.done]
-        if mine and plan.full_gram(sample):
+        if mine and sample.gram is not None and plan.full_gram():
             sample.add(np.flatnonzero(sample.place < 0))
     while unfinished := [run for run in runs if not run.done]:
         for group in batch.groups(unfinished):
@@ -94,7 +94,7 @@ class Batch:
 
     def panels(self, lanes):
         """Room for R and C with at least `lanes` lanes: arrays (panels, n, width), (panels, p, width)."""
-        width = 8 if lanes <= 16 else 24
+        width = self.design.panel_width(lanes)
         count = -(-lanes // width)
         if self.buffers is None or self.buffers[0].size < count * width * self.design.n:
             size = max(count * width, min(self.plan.lanes, 24))
@@ -164,8 +164,12 @@ class Batch:
                 members[panel].append((run.sample, at, *run.solved[i]))
                 lane += 1
         squares = np.zeros((R.shape[0], width))
-        for panel, entries in enumerate(members):
-            squares[panel] = self.residual_panel(R[panel : panel + 1], target[panel : panel + 1], entries)
+        alone = len(R) >= self.jobs  # each panel on a thread of its own, or all threads on one panel after the other
+
+        def residuals(k):
+            squares[k] = self.residual_panel(R[k : k + 1], target[k : k + 1], members[k], 1 if alone else self.jobs)
+
+        parallel_for(residuals, len(R), self.jobs if alone else 1)
         outcomes = [Outcome(run, self.design, R.shape[0] * width) for run in runs]
 
         def reduce(k, first, stop):
@@ -177,7 +181,7 @@ class Batch:
         for run, outcome in zip(runs, outcomes, strict=True):
             run.judge(C, run.segments, squares, *outcome.totals())
 
-    def residual_panel(self, R, target, entries):
+    def residual_panel(self, R, target, entries, jobs):
         """Residuals of one panel's solutions; `entries` are (sample, lane, places, values)."""
         sample = entries[0][0]
         columns = [entry[0].features[entry[2]] for entry in entries]
@@ -188,10 +192,10 @@ class Batch:
         same = all(entry[0] is sample for entry in entries)
         if same:
             return self.design.residuals(
-                self.Y, target, used, W, sample.weights, sample.centred, sample.total, R, self.jobs
+                self.Y, target, used, W, sample.weights, sample.centred, sample.total, R, jobs
             )[0]
         squares = np.zeros(R.shape[2])
-        self.design.residuals(self.Y, target, used, W, None, False, 1.0, R, self.jobs)
+        self.design.residuals(self.Y, target, used, W, None, False, 1.0, R, jobs)
         for entry_sample, lane, _, _ in entries:
             r, weights = R[0, :, lane], entry_sample.weights
             for _ in range(2 if entry_sample.centred else 0):  # the first mean is off by rounding

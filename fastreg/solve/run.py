@@ -4,19 +4,22 @@ import numpy as np
 
 from ..kernels import certificate
 from ..kernels.active import ActiveSet
+from ..kernels.residual import ResidualSet
 from .least_squares import least_squares
 
 STEP = 0.5  # alphas further apart than this get steps in between, solved but not reported
 LOOSE = 1e-2  # relative gap that is good enough for such a step
 POLISHES = 6  # corrections of the gradient from X for one alpha
 MOST_FEATURES = 200  # that one round brings in, or 4 n if that is more
+GOAL = 0.3  # share of the tolerance that a solution on residuals aims at
+ROUNDING = 1e-15  # a relative gap that can be reached
 BUDGET = 4e9  # flops between two looks at the keyboard
 
 
 class Run:
     """State of one problem."""
 
-    def __init__(self, task, sample, target):
+    def __init__(self, task, sample, target, response):
         self.task, self.sample, self.target = task, sample, target
         self.factor1 = self.factor2 = None  # penalty factors (p,), None: ones
         if task.standardize:
@@ -24,7 +27,9 @@ class Run:
             self.factor1 = np.where(spread > 0, spread, np.inf)
             self.factor2 = np.where(spread > 0, spread**2, np.inf)
         seed = 0 if task.random_state is None else 2 * task.random_state + 1
-        self.active = ActiveSet(seed & (2**64 - 1))
+        self.exact = sample.gram is not None  # else on residuals, to a goal
+        seed &= 2**64 - 1
+        self.active = ActiveSet(seed) if self.exact else ResidualSet(response, task.weights, sample.total, seed)
         self.known = 0  # features that `active` has
         self.k = 0  # next alpha of the ladder
         self.missed = None  # features that the last round found missing
@@ -33,6 +38,7 @@ class Run:
         self.polished = 0  # corrections made for the next alpha
         self.carried = 0  # iterations spent on the way to it
         self.density = 1.0  # lanes that an alpha needs
+        self.again = []  # solutions that the last round did not accept: where to start
         self.support = 0  # features of the last solution
 
     # ------------------------------------------------------------------ set-up
@@ -43,6 +49,8 @@ class Run:
         self.base_gradient = self.gradient = gradient
         self.slope = np.zeros_like(gradient)
         self.null, self.level = null_objective, level
+        if not self.exact:
+            self.active.goal = max(GOAL * task.tol, ROUNDING) * self.null
         size = gradient if self.factor1 is None else gradient / self.factor1
         top = size.max(initial=0.0) if task.positive else np.abs(size).max(initial=0.0)
         self.alpha_max = max(top, 0.0) / task.l1_ratio
@@ -72,7 +80,7 @@ class Run:
     def plan(self, lanes, cost):
         """Features to bring in (not yet in the sample) for the next alphas, at most `lanes`; sets `stop`.
 
-        `cost(lanes, m, new)` is what a round costs that needs so many lanes and brings in so many features in vain.
+        `cost(lanes, m, new, exact)` is what a round costs that needs so many lanes and brings in so many features in vain.
         """
         self.room = lanes
         most = max(1, min(3 * lanes, len(self.ladder) - self.k))
@@ -87,7 +95,9 @@ class Run:
         counts = len(ordered) - np.searchsorted(ordered, self.ladder[self.k : self.k + most])
         steps = np.arange(1, most + 1)
         wasted = min(1.0, max(0.15, 1.0 - self.support / max(1, self.known)))
-        costs = [cost(b * self.density, self.known, wasted * k) / b for b, k in zip(steps, counts, strict=True)]
+        costs = [
+            cost(b * self.density, self.known, wasted * k, self.exact) / b for b, k in zip(steps, counts, strict=True)
+        ]
         self.stop = self.k + int(np.argmin(costs)) + 1
         want = candidates[needed[candidates] >= self.ladder[self.stop - 1]]
         room = max(MOST_FEATURES, 4 * self.sample.design.n)
@@ -139,9 +149,32 @@ class Run:
             if self.factor1 is None:
                 self.factor1 = np.ones(self.sample.design.p)
             self.factor1[new[dead]] = np.inf
-        sides = np.where(dead, 0, 1 if self.task.positive else 3).astype(np.int8)
-        self.active.extend(self.base_gradient[new], f1, f2, sides)
+        if self.exact:
+            sides = np.where(dead, 0, 1 if self.task.positive else 3).astype(np.int8)
+            self.active.extend(self.base_gradient[new], f1, f2, sides)
+        else:
+            self.extend_residual(np.where(dead, 0.0, self.sample.norm[at]), f1, f2)
         self.known = len(self.sample.features)
+
+    def extend_residual(self, norm, f1, f2):
+        sample, at = self.sample, slice(self.known, None)
+        lower = np.full(len(norm), 0.0 if self.task.positive else -np.inf)
+        dense = len(sample.columns) > 0
+        mean = np.zeros(len(norm)) if dense or not sample.centred else sample.mean[at]
+        self.active.extend(mean, norm, f1, f2, lower, np.full(len(norm), np.inf))
+        if dense:
+            self.active.read_packed(sample.columns)
+        else:
+            starts, stops, index, value = sample.design.entries(sample.features)
+            starts, stops = (a[sample.features].astype(np.intp) for a in (starts, stops))
+            self.active.read_sparse(index, value, starts, stops)
+
+    def place(self, places, values, l2):
+        """Go to a solution."""
+        if self.exact:
+            self.active.place(self.sample.gram, places, values, l2)
+        else:
+            self.active.place(places, values)
 
     # ------------------------------------------------------------------ a round
 
@@ -153,24 +186,49 @@ class Run:
         if self.warm:
             start = np.flatnonzero(task.coef_init)
             places = sample.place[start]
-            self.active.place(sample.gram, places, task.coef_init[start], l2[0])
+            self.place(places, task.coef_init[start], l2[0])
             self.warm = False
-        room = len(alphas) * max(1, min(self.known, sample.design.n + 1)) + self.known
+        room = (
+            len(alphas) * max(1, min(self.known, sample.design.n + 1) if task.l1_ratio == 1.0 else self.known)
+            + self.known
+        )
         index, value = np.empty(room, np.int32), np.empty(room)
         stops = np.zeros(len(alphas) + 1, np.intp)
         n_iter, version = np.zeros((2, len(alphas)), np.int64)
         between = (self.report[self.k : self.stop] < 0).astype(np.uint8)
         self.active.carried = self.carried
-        done = self.active.solve(
-            sample.gram, l1, l2, between, task.max_iter, BUDGET, index, value, stops, n_iter, version
-        )
+        if self.exact:
+            done = self.active.solve(
+                sample.gram, l1, l2, between, task.max_iter, BUDGET, index, value, stops, n_iter, version
+            )
+        else:
+            version, done, filled = np.arange(len(alphas)), 0, 0
+            for places, values in self.again[: len(alphas)]:
+                self.active.place(places, values)
+                part, ends = slice(done, done + 1), np.zeros(2, np.intp)
+                self.active.solve(
+                    l1[part], l2[part], between[part], task.max_iter, BUDGET, index[filled:], value[filled:], ends,
+                    n_iter[part],
+                )  # fmt: skip
+                filled += ends[1]
+                done += 1
+                stops[done] = filled
+            if done < len(alphas):
+                more, ends = slice(done, None), np.zeros(len(alphas) - done + 1, np.intp)
+                count = self.active.solve(
+                    l1[more], l2[more], between[more], task.max_iter, BUDGET, index[filled:], value[filled:], ends,
+                    n_iter[more],
+                )  # fmt: skip
+                stops[done : done + count + 1] = filled + ends[: count + 1]
+                done += count
+            self.again = []
         solved = [(index[stops[i] : stops[i + 1]], value[stops[i] : stops[i + 1]]) for i in range(done)]
         self.lanes, self.inner = self.choose_lanes(version[:done], between)
         if len(self.lanes) > self.room:  # the rest has to wait
             done = min([self.lanes[self.room]] + [a + 1 for a, b in self.inner.values() if b == self.lanes[self.room]])
             del self.lanes[self.room :]
             self.inner = {i: ends for i, ends in self.inner.items() if ends[1] < done}
-            self.active.place(sample.gram, *solved[done - 1], l2[done - 1])
+            self.place(*solved[done - 1], l2[done - 1])
         self.density = len(self.lanes) / done
         self.l1, self.l2, self.steps, self.solved = l1[:done], l2[:done], n_iter, solved[:done]
         self.stop = self.k + done
@@ -241,8 +299,9 @@ class Run:
             self.reach = max(4, (accepted + asked) // 2)
             if len(missed):
                 self.missed = missed
+                self.again = [] if self.exact else [self.solved[i] for i in range(accepted, asked)]
                 self.gamma = min(1.0, 1.3 * self.gamma)
-                self.active.place(sample.gram, *self.solved[accepted], self.l2[accepted])
+                self.place(*self.solved[accepted], self.l2[accepted])
             else:
                 near = self.inner.get(accepted, (accepted,))[-1]
                 panel, lane = segments[lane_of[near]]
@@ -296,6 +355,10 @@ class Run:
     def polish(self, column, places, values):
         """Iterative refinement: count from this solution and its gradient from X, not from zero and the Gram matrix."""
         self.polished += 1
+        if not self.exact:
+            self.active.goal = max(0.1 * self.active.goal, ROUNDING * self.null)
+            self.active.place(places, values)
+            return
         m = self.known
         self.base_gradient = column / self.sample.total
         self.active.rebase(self.base_gradient[self.sample.features[:m]], places, values)

@@ -8,14 +8,14 @@ ROUNDING = 1e-15  # a column whose entries differ from their mean by no more tha
 
 
 class Sample:
-    """Weighted, centred inner products over one X, shared by all problems that have the same weights.
+    """What is known of the features met so far, shared by all problems that have the same weights.
 
-    `mean` is that of the columns as the design reads them; `offset` has what it takes off them besides.
-    Features are numbered in the order in which `add` brought them in; `gram[:m, :m]` is their Gram matrix divided by
-    the total weight.
+    Features are numbered in the order in which `add` brought them in.  `mean` is that of the columns as the design reads
+    them, `offset` what it takes off them besides, `norm` their centred sum of squares divided by the total weight.
+    `gram[:m, :m]` is their Gram matrix, likewise; without one, `columns` are those of a dense design, centred.
     """
 
-    def __init__(self, design, weights, centred, jobs):
+    def __init__(self, design, weights, centred, jobs, keeps_gram=True):
         self.design, self.weights, self.centred, self.jobs = design, weights, centred, jobs
         self.total = float(design.n) if weights is None else float(weights.sum())
         self.place = np.full(design.p, -1, dtype=np.int32)
@@ -23,7 +23,9 @@ class Sample:
         self.mean = np.empty(0)
         self.offset = np.empty(0)
         self.constant = np.empty(0, dtype=bool)
-        self.gram = np.empty((0, 0))
+        self.norm = np.empty(0)
+        self.gram = np.empty((0, 0)) if keeps_gram else None
+        self.columns = np.empty((0, design.n))
         self.spread = None
 
     @property
@@ -51,6 +53,20 @@ class Sample:
         shift = self.design.shift
         self.offset = np.concatenate([self.offset, np.zeros(k) if shift is None else shift[new]])
         self.constant = np.concatenate([self.constant, square <= ROUNDING**2 * raw])
+        self.norm = np.concatenate([self.norm, np.where(self.constant[m:], 0.0, square / self.total)])
+        if self.gram is not None:
+            self.add_gram(new)
+        elif hasattr(self.design, "columns"):
+            if m + k > len(self.columns):
+                grown = np.empty((max(m + k, 2 * len(self.columns)), self.design.n))
+                grown[:m] = self.columns[:m]
+                self.columns = grown
+            self.design.columns(new, mean, self.columns[m : m + k])
+
+    def add_gram(self, new):
+        """Gram columns of the last features, `new`."""
+        k = len(new)
+        m = len(self.features) - k
         if m + k > len(self.gram):
             size = m + k if m + k == self.design.p else min(self.design.p, max(m + k, 2 * len(self.gram)))
             gram = np.empty((size, size))

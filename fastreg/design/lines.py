@@ -1,0 +1,190 @@
+"""A sparse X behind the operations that the engine needs; X is read where it lies, never made dense or reordered."""
+
+import numpy as np
+
+from ..kernels import lines, panels
+from .blocks import aligned, parallel_for
+
+FULL = 0.5  # share of entries from which on means are taken off a column itself, not off its products
+ENTRY_WORK = 3.0  # an entry costs as much as so many of a dense matrix: its line of the panel has to be fetched
+
+
+class Columns:
+    """A sparse design stored by columns (CSC).
+
+    Parameters
+    ----------
+    X : scipy.sparse CSC matrix or array of shape (n, p), float32 or float64
+        Indices of either width, in any order; duplicates add up.  float32 entries are widened as they are read.
+    """
+
+    shift = None
+
+    dense = False
+
+    def __init__(self, X):
+        self.X = X
+        self.n, self.p = X.shape
+        self.dtype = X.dtype
+        self.nbytes = X.data.nbytes + X.indices.nbytes + X.indptr.nbytes
+        self.starts, self.stops = X.indptr[:-1], X.indptr[1:]
+        self.index, self.value = X.indices, X.data
+        self.pass_work = ENTRY_WORK * len(X.data) + self.p
+        self.column_work = max(8.0, ENTRY_WORK * len(X.data) / self.p)
+
+    def panel_width(self, lanes):
+        """Lanes of a panel: a row of eight is a cache line."""
+        return 8
+
+    def blocks(self, lanes):
+        """The blocks of features that `correlate` will call `then` with."""
+        count = int(min(max(1, self.p // 64), max(1, self.pass_work * lanes // 2_000_000, 8)))
+        edges = np.searchsorted(self.stops, np.linspace(0, self.stops[-1], count + 1)[1:-1])
+        edges = np.concatenate([[0], edges, [self.p]])
+        return [(int(first), int(stop)) for first, stop in zip(edges[:-1], edges[1:], strict=True) if stop > first]
+
+    def correlate(self, R, out, jobs=1, then=None):
+        """out <- X'R for panels R (panels, n, 8), out (panels, p, 8).
+
+        `then(k, first, stop)` is called after block k of features, by the thread that has it in its cache.
+        """
+        blocks = self.blocks(R.shape[0] * 8)
+
+        def task(k):
+            first, stop = blocks[k]
+            lines.correlate_columns(self.starts, self.stops, self.index, self.value, first, stop, R, out)
+            if then is not None:
+                then(k, first, stop)
+
+        parallel_for(task, len(blocks), jobs)
+
+    def residuals(self, Y, target, columns, W, weights, centred, total, R, jobs=1):
+        """R <- weights * (Y[target] - X[:, columns] W), less its weighted mean if `centred`.
+
+        Returns the weighted sums of squares (panels, 8).  W is overwritten.
+        """
+        squares = np.empty(target.shape)
+        starts, stops, index, value = self.entries(columns)
+
+        def task(k):
+            part, sums = R[k : k + 1], np.empty((1, 8))
+            lines.residuals(starts, stops, index, value, Y, target[k], columns, W[k], weights, R[k], sums[0])
+            shift = np.zeros((1, 8))
+            if centred:  # twice: the first mean is off by rounding
+                shift = sums / total
+                panels.shift_rows(part, 0, self.n, shift, weights, sums)
+                shift = sums / total
+            panels.weight_rows(part, 0, self.n, shift, weights, squares[k : k + 1])
+
+        parallel_for(task, len(R), jobs)
+        return squares
+
+    def entries(self, columns):
+        """(starts, stops, index, value) in which the given columns can be found."""
+        return self.starts, self.stops, self.index, self.value
+
+    def gram_columns(self, rows, new, means, weights, store, jobs=1):
+        """Weighted inner products of the features `rows` with the features `new`, `means` of the rows taken off.
+
+        `store(first, stop, start, part)` receives part (stop - first, k): rows first..stop-1, new[start:start+k].
+        Only what lies on or below the diagonal block is computed: `new` are the last of `rows`.
+        """
+        starts, stops, index, value = self.entries(rows)
+        total = float(self.n) if weights is None else float(weights.sum())
+        offset, groups = len(rows) - len(new), [np.arange(i, min(i + 8, len(new))) for i in range(0, len(new), 8)]
+        free = []  # panels of zeros
+
+        def task(k):
+            group = groups[k]
+            start, last = group[0], offset + group[-1] + 1
+            some = new[start : start + len(group)]
+            try:
+                panel = free.pop()
+            except IndexError:
+                panel = aligned((self.n, 8))
+                panel[:] = 0.0
+            dense = bool((stops[some] - starts[some] > FULL * self.n).any()) and means.any()
+            out = aligned((last, 8))
+            lines.gram_columns(
+                starts, stops, index, value, weights, total, rows[:last], some, means[offset + start : last],
+                means[:last], dense, panel, out,
+            )  # fmt: skip
+            free.append(panel)
+            store(0, last, start, out[:, : len(group)])
+
+        parallel_for(task, len(groups), jobs)
+
+    def take_off_large_means(self, jobs=1):
+        """Nothing: a column with zeros in it spreads about as much as it is large."""
+
+    def refuse_nonfinite(self):
+        """Raise the ValueError for an X whose products are not finite."""
+        if np.isfinite(self.X.data).all():
+            raise ValueError("X or y holds values so large that their products overflow: scale X, or y, down")
+        raise ValueError("X contains NaN or infinity: drop or impute such entries before fitting")
+
+    def moments(self, columns, weights, total, centred, jobs=1):
+        """(mean, weighted sum of squares about it, weighted raw sum of squares) of some columns, each (k,)."""
+        starts, stops, index, value = self.entries(columns)
+        out = np.empty((3, len(columns)))
+        count = max(1, min(4 * jobs, len(columns) // 256))
+        parts = [slice(len(columns) * k // count, len(columns) * (k + 1) // count) for k in range(count)]
+
+        def task(k):
+            part = parts[k]
+            lines.moments(
+                starts, stops, index, value, weights, total, columns[part], centred, np.zeros(self.n),
+                *(row[part] for row in out),
+            )  # fmt: skip
+
+        parallel_for(task, count, jobs)
+        return out
+
+
+class Rows(Columns):
+    """A sparse design stored by rows (CSR).
+
+    The columns that the solver asks for are packed out of it once; of the rest nothing is copied.
+    """
+
+    def __init__(self, X):
+        super().__init__(X)
+        self.indptr = X.indptr
+        self.packed = np.zeros(self.p, dtype=np.uint8)
+        self.starts = self.stops = None
+
+    def blocks(self, lanes):
+        return [(0, self.p)]
+
+    def correlate(self, R, out, jobs=1, then=None):
+        parallel_for(
+            lambda k: lines.correlate_rows(self.indptr, self.X.indices, self.X.data, R[k], out[k]), len(R), jobs
+        )
+        if then is not None:
+            then(0, 0, self.p)
+
+    def entries(self, columns):
+        if self.starts is None:
+            counts = np.bincount(self.X.indices, minlength=self.p)
+            self.counts = counts.astype(self.indptr.dtype)
+            self.starts, self.stops = np.zeros((2, self.p), self.indptr.dtype)
+            self.index, self.value, self.held = np.empty(0, self.X.indices.dtype), np.empty(0, self.dtype), 0
+        new = columns[self.packed[columns] == 0]
+        if len(new):
+            self.packed[new] = 1
+            ends = self.held + np.cumsum(self.counts[new])
+            size = int(ends[-1])
+            if size > len(self.index):
+                room = min(len(self.X.indices), max(size, 2 * len(self.index)))
+                for name in ("index", "value"):
+                    old = getattr(self, name)
+                    grown = np.empty(room, old.dtype)
+                    grown[: self.held] = old[: self.held]
+                    setattr(self, name, grown)
+            self.stops[new] = ends
+            self.starts[new] = ends - self.counts[new]
+            wanted, fill = np.zeros(self.p, np.uint8), self.starts.copy()
+            wanted[new] = 1
+            lines.pack_columns(self.indptr, self.X.indices, self.X.data, wanted, fill, self.index, self.value)
+            self.held = size
+        return self.starts, self.stops, self.index, self.value

@@ -1,0 +1,246 @@
+"""Products of a sparse X with panels of residuals, Gram columns and column moments; X is read where it lies.
+
+A sparse matrix is a list of lines (columns of CSC, rows of CSR), each a run start..stop-1 of entries (index, value), in
+any order, duplicates adding up.  Panels are C-ordered arrays (n, 8).  Nothing here allocates, raises or warns.
+"""
+from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memset
+
+from ._simd cimport Entries, simd, simd_init
+
+if simd_init() != 0:
+    raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
+
+
+ctypedef fused integer:
+    int32_t
+    int64_t
+
+ctypedef fused real:
+    float
+    double
+
+
+cdef inline double entry(const Entries* X, Py_ssize_t k) noexcept nogil:
+    return (<const float*>X.value)[k] if X.single else (<const double*>X.value)[k]
+
+
+cdef inline Py_ssize_t at(const Entries* X, Py_ssize_t k) noexcept nogil:
+    return (<const int64_t*>X.index)[k] if X.wide else (<const int32_t*>X.index)[k]
+
+
+cdef Entries as_entries(const integer[::1] index, const real[::1] value) noexcept nogil:
+    cdef Entries X
+    X.index = <const void*>(&index[0] if index.shape[0] else NULL)
+    X.value = <const void*>(&value[0] if value.shape[0] else NULL)
+    X.wide, X.single = integer is int64_t, real is float
+    return X
+
+
+def correlate_columns(
+    const integer[:] starts,        # in   (p,)  entries of column j: starts[j]..stops[j]-1
+    const integer[:] stops,
+    const integer[::1] index,       # in   (nnz,)  their rows
+    const real[::1] value,          # in   (nnz,)
+    Py_ssize_t first,               # in   columns first..stop-1
+    Py_ssize_t stop,
+    const double[:, :, ::1] R,      # in   (panels, n, 8)
+    double[:, :, ::1] out,          # out  (panels, p, 8), rows first..stop-1: X' R
+):
+    """out[k, j, :] = sum_i X[i, j] R[k, i, :] for a block of columns."""
+    cdef Entries X = as_entries(index, value)
+    cdef Py_ssize_t j, k
+    with nogil:
+        for k in range(R.shape[0]):
+            memset(&out[k, first, 0], 0, (stop - first) * 8 * sizeof(double))
+            for j in range(first, stop):
+                simd.gather8(&X, starts[j], stops[j], &R[k, 0, 0], &out[k, j, 0])
+
+
+def correlate_rows(
+    const integer[::1] indptr,      # in   (n + 1,)
+    const integer[::1] index,       # in   (nnz,)  columns
+    const real[::1] value,          # in   (nnz,)
+    const double[:, ::1] R,         # in   (n, 8)
+    double[:, ::1] out,             # out  (p, 8)
+):
+    """out[j, :] = sum_i X[i, j] R[i, :] for all columns of a matrix of rows."""
+    cdef Entries X = as_entries(index, value)
+    cdef Py_ssize_t i
+    with nogil:
+        memset(&out[0, 0], 0, out.shape[0] * 8 * sizeof(double))
+        for i in range(R.shape[0]):
+            simd.scatter8(&X, indptr[i], indptr[i + 1], &R[i, 0], &out[0, 0])
+
+
+def residuals(
+    const integer[:] starts,        # in   (p,)  entries of column j: starts[j]..stops[j]-1
+    const integer[:] stops,
+    const integer[::1] index,       # in   (nnz,)
+    const real[::1] value,          # in   (nnz,)
+    const double[:, ::1] Y,         # in   (targets, n)
+    const Py_ssize_t[::1] target,   # in   (8,)  row of Y that a lane starts from; -1: zeros
+    const Py_ssize_t[::1] columns,  # in   (a,)  columns of X in use
+    double[:, ::1] W,               # in   (a, 8)  their coefficients; their signs are turned
+    const double[::1] weights,      # in   (n,) or None: ones
+    double[:, ::1] R,               # out  (n, 8)  Y - X W
+    double[::1] sums,               # out  (8,)  weighted column sums of R
+):
+    """Residuals of eight coefficient vectors."""
+    cdef Entries X = as_entries(index, value)
+    cdef Py_ssize_t i, l, c, j
+    cdef double s = 1.0
+    cdef bint weighted = weights is not None
+    with nogil:
+        for l in range(8):
+            sums[l] = 0.0
+            if target[l] < 0:
+                for i in range(R.shape[0]):
+                    R[i, l] = 0.0
+            else:
+                for i in range(R.shape[0]):
+                    R[i, l] = Y[target[l], i]
+        for c in range(columns.shape[0]):
+            j = columns[c]
+            for l in range(8):
+                W[c, l] = -W[c, l]
+            simd.scatter8(&X, starts[j], stops[j], &W[c, 0], &R[0, 0])
+        for i in range(R.shape[0]):
+            if weighted:
+                s = weights[i]
+            for l in range(8):
+                sums[l] += s * R[i, l]
+
+
+def gram_columns(
+    const integer[:] starts,        # in   (p,)  entries of column j: starts[j]..stops[j]-1
+    const integer[:] stops,
+    const integer[::1] index,       # in   (nnz,)
+    const real[::1] value,          # in   (nnz,)
+    const double[::1] weights,      # in   (n,) or None: ones
+    double total,                   # in   sum of the weights
+    const Py_ssize_t[::1] rows_of,  # in   (m,)  columns of X: the rows of the result
+    const Py_ssize_t[::1] new,      # in   (k,)  columns of X, k <= 8
+    const double[::1] means,        # in   (k,)  what is taken off the new columns ...
+    const double[::1] row_means,    # in   (m,)  ... and off the others
+    bint dense,                     # in   take the means off before the products, not after: for nearly full columns
+    double[:, ::1] panel,           # in/out (n, 8)  zeros
+    double[:, ::1] out,             # out  (m, 8)
+):
+    """out[i, l] = sum_r weights[r] (X[r, rows_of[i]] - row_means[i]) (X[r, new[l]] - means[l]); other lanes are zero."""
+    cdef Entries X = as_entries(index, value)
+    cdef Py_ssize_t i, j, k, l, n = panel.shape[0]
+    cdef double sums[8]
+    cdef bint weighted = weights is not None
+    with nogil:
+        memset(sums, 0, sizeof(sums))
+        memset(&out[0, 0], 0, out.shape[0] * 8 * sizeof(double))
+        for l in range(new.shape[0]):
+            j = new[l]
+            if dense:
+                for i in range(n):
+                    panel[i, l] = -means[l]
+            for k in range(starts[j], stops[j]):
+                i = at(&X, k)
+                panel[i, l] += entry(&X, k) * (weights[i] if weighted and not dense else 1.0)
+            sums[l] = 0.0 if dense else total * means[l]
+            if dense:
+                for i in range(n):
+                    if weighted:
+                        panel[i, l] *= weights[i]
+                    sums[l] += panel[i, l]
+        for i in range(rows_of.shape[0]):
+            j = rows_of[i]
+            simd.gather8(&X, starts[j], stops[j], &panel[0, 0], &out[i, 0])
+            for l in range(new.shape[0]):
+                out[i, l] -= row_means[i] * sums[l]
+        if dense:
+            memset(&panel[0, 0], 0, n * 8 * sizeof(double))
+        else:
+            for l in range(new.shape[0]):
+                j = new[l]
+                for k in range(starts[j], stops[j]):
+                    panel[at(&X, k), l] = 0.0
+
+
+def moments(
+    const integer[:] starts,        # in   (p,)  entries of column j: starts[j]..stops[j]-1
+    const integer[:] stops,
+    const integer[::1] index,       # in   (nnz,)
+    const real[::1] value,          # in   (nnz,)
+    const double[::1] weights,      # in   (n,) or None: ones
+    double total,                   # in   sum of the weights
+    const Py_ssize_t[::1] columns,  # in   (k,)  columns of X
+    bint centred,                   # in   False: means are taken as zero
+    double[::1] column,             # in/out (n,)  zeros
+    double[::1] mean,               # out  (k,)
+    double[::1] square,             # out  (k,)  sum of weights * (x - mean)^2
+    double[::1] raw,                # out  (k,)  sum of weights * x^2
+):
+    """Weighted mean and sums of squares of some columns.
+
+    Entries are summed into `column` first, where duplicates meet.  Means are taken about the first entry of a full
+    column, so that a constant one has a square of (nearly) zero.
+    """
+    cdef Entries X = as_entries(index, value)
+    cdef Py_ssize_t c, j, k, i, n = column.shape[0]
+    cdef double s = 1.0, d, x, origin, held
+    cdef bint weighted = weights is not None
+    with nogil:
+        for c in range(columns.shape[0]):
+            j = columns[c]
+            for k in range(starts[j], stops[j]):
+                column[at(&X, k)] += entry(&X, k)
+            origin = column[at(&X, starts[j])] if stops[j] - starts[j] >= n else 0.0
+            mean[c] = square[c] = raw[c] = held = 0.0
+            for k in range(starts[j], stops[j]):
+                i = at(&X, k)
+                x = column[i]
+                if x == 0.0:                        # an explicit zero, or a duplicate that has been counted
+                    continue
+                column[i] = 0.0
+                if weighted:
+                    s = weights[i]
+                held += s
+                raw[c] += s * x * x
+                mean[c] += s * (x - origin)
+            if not centred:
+                mean[c], square[c] = 0.0, raw[c]
+                continue
+            if held >= total * (1.0 - 1e-12):       # but for rounding, all of it
+                held = total
+            mean[c] = (mean[c] + held * origin) / total
+            for k in range(starts[j], stops[j]):
+                column[at(&X, k)] += entry(&X, k)
+            for k in range(starts[j], stops[j]):
+                i = at(&X, k)
+                d = column[i]
+                if d == 0.0:
+                    continue
+                column[i] = 0.0
+                if weighted:
+                    s = weights[i]
+                d -= mean[c]
+                square[c] += s * d * d
+            square[c] += (total - held) * mean[c] * mean[c]
+
+
+def pack_columns(
+    const integer[::1] indptr,      # in   (n + 1,)
+    const integer[::1] index,       # in   (nnz,)  columns
+    const real[::1] value,          # in   (nnz,)
+    const unsigned char[::1] wanted,  # in (p,)  1: to be packed
+    integer[::1] ends,              # in/out (p,)  where the next entry of a wanted column goes
+    integer[::1] rows,              # out  the packed entries
+    real[::1] values,               # out
+):
+    """Copy the wanted columns out of a matrix of rows."""
+    cdef Py_ssize_t i, k, j
+    with nogil:
+        for i in range(indptr.shape[0] - 1):
+            for k in range(indptr[i], indptr[i + 1]):
+                j = index[k]
+                if wanted[j]:
+                    rows[ends[j]] = <integer>i
+                    values[ends[j]] = value[k]
+                    ends[j] += 1

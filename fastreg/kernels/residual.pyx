@@ -1,0 +1,562 @@
+"""Solution of the elastic net on a residual, one alpha after the other: no Gram matrix, X itself is read.
+
+For features that are sparse, or more than there are rows.  Coordinate descent on the active features finds the signed
+support; a Newton step by preconditioned conjugate gradients with an exact line search through the kinks finishes
+(Nocedal & Wright 2006, 5.1; Lee et al. 2007, feature-sign search).
+
+    minimise over w    1/(2 S) sum_i s_i r_i^2 + sum_j ( l1 f1_j |w_j| + l2 f2_j / 2 w_j^2 ),   lower <= w <= upper
+
+with r = y - sum_j w_j (x_j - mean_j).  What is kept of r is t_i = s_i (r_i - offset): an update then costs the entries of
+its column only, the means enter by the scalar offset.
+"""
+from libc.math cimport INFINITY, fabs
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport qsort
+from libc.string cimport memcpy, memset
+
+from ._simd cimport Entries, simd, simd_init
+
+import numpy as np
+
+if simd_init() != 0:
+    raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
+
+cdef enum:
+    MOST_PRODUCTS = 1000   # of a Newton step
+
+cdef double SLACK = 1e-11      # of the penalty: a gradient off it by less is on it
+cdef double ROUGH = 3e-2       # of the gap: how exact a Newton step is while features still enter
+
+
+ctypedef fused integer:
+    int32_t
+    int64_t
+
+ctypedef fused real:
+    float
+    double
+
+
+cdef struct Kink:          # where a coefficient meets zero (or, negative place, a bound) along a line
+    double t
+    int place
+
+
+cdef int by_t(const void* left, const void* right) noexcept nogil:
+    cdef double a = (<const Kink*>left).t, b = (<const Kink*>right).t
+    return (a > b) - (a < b)
+
+
+cdef class ResidualSet:
+    """Coefficients and residual of one problem on the features that `extend` brought, numbered in that order."""
+
+    cdef readonly Py_ssize_t m
+    cdef public long carried        # sweeps and steps spent on the way to the next alpha
+    cdef public double goal         # duality gap to reach on these features
+    cdef Py_ssize_t n, capacity
+    cdef dict arrays
+    cdef Entries X
+    cdef const double* packed       # (m, n) centred columns; NULL: they are in X
+    cdef const double* y
+    cdef const double* s            # weights, or NULL: ones
+    cdef double total, offset, older_offset, l1, l2, last_l1, older_l1
+    cdef double *w
+    cdef double *g
+    cdef double *older              # solution before the last, with its gradients and residual
+    cdef double *older_g
+    cdef double *older_t
+    cdef double *mean
+    cdef double *norm               # (m,) sum s (x - mean)^2 / S
+    cdef double *f1
+    cdef double *f2
+    cdef double *lower
+    cdef double *upper
+    cdef double *b                  # (f,) gradient on the free features, and what conjugate gradients leave of it
+    cdef double *d
+    cdef double *z
+    cdef double *h
+    cdef double *t                  # (n,)
+    cdef double *u                  # (n,) X d
+    cdef Py_ssize_t *starts
+    cdef Py_ssize_t *stops
+    cdef int *A
+    cdef int active, free
+    cdef int *F
+    cdef Kink *kinks
+    cdef unsigned long long seed    # 0: cyclic order
+    cdef object held                # what the pointers into arrays of others rest on
+
+    def __init__(self, const double[::1] y, const double[::1] weights, double total, unsigned long long seed=0):
+        self.n = y.shape[0]
+        self.y, self.s = &y[0], NULL if weights is None else &weights[0]
+        self.total, self.seed = total, seed
+        self.held = [y, weights]
+        t = np.zeros((3, self.n))
+        cdef double[:, ::1] rows = t
+        self.t, self.u, self.older_t = &rows[0, 0], &rows[1, 0], &rows[2, 0]
+        self.arrays = {"t": t}
+        self.goal = 0.0
+        self.last_l1 = self.older_l1 = 0.0
+        self.reserve(8)
+
+    def reserve(self, Py_ssize_t capacity):
+        """Make room for `capacity` features."""
+        if capacity <= self.capacity:
+            return
+        capacity = max(capacity, 2 * self.capacity)
+
+        def room(name, dtype):
+            array = np.zeros(capacity, dtype)
+            if name in self.arrays:
+                array[: self.m] = self.arrays[name][: self.m]
+            self.arrays[name] = array
+            return array
+
+        cdef double[::1] reals
+        cdef int[::1] ints
+        cdef Py_ssize_t[::1] places
+        cdef unsigned char[::1] raw
+        reals = room("w", np.float64); self.w = &reals[0]
+        reals = room("g", np.float64); self.g = &reals[0]
+        reals = room("older", np.float64); self.older = &reals[0]
+        reals = room("older_g", np.float64); self.older_g = &reals[0]
+        reals = room("mean", np.float64); self.mean = &reals[0]
+        reals = room("norm", np.float64); self.norm = &reals[0]
+        reals = room("f1", np.float64); self.f1 = &reals[0]
+        reals = room("f2", np.float64); self.f2 = &reals[0]
+        reals = room("lower", np.float64); self.lower = &reals[0]
+        reals = room("upper", np.float64); self.upper = &reals[0]
+        reals = room("b", np.float64); self.b = &reals[0]
+        reals = room("d", np.float64); self.d = &reals[0]
+        reals = room("z", np.float64); self.z = &reals[0]
+        reals = room("h", np.float64); self.h = &reals[0]
+        places = room("starts", np.intp); self.starts = &places[0]
+        places = room("stops", np.intp); self.stops = &places[0]
+        ints = room("A", np.int32); self.A = &ints[0]
+        ints = room("F", np.int32); self.F = &ints[0]
+        kinks = np.empty(2 * capacity * sizeof(Kink), np.uint8)
+        raw = kinks
+        self.arrays["kinks"], self.kinks = kinks, <Kink*>&raw[0]
+        self.capacity = capacity
+
+    def extend(self, const double[::1] mean, const double[::1] norm, const double[::1] f1, const double[::1] f2,
+               const double[::1] lower, const double[::1] upper):
+        """Append features: their means, norms (zero: constant), penalty factors and bounds."""
+        cdef Py_ssize_t k = mean.shape[0], j, at
+        self.reserve(self.m + k)
+        for j in range(k):
+            at = self.m + j
+            self.mean[at], self.norm[at], self.f1[at], self.f2[at] = mean[j], norm[j], f1[j], f2[j]
+            self.lower[at], self.upper[at] = lower[j], upper[j]
+            self.w[at] = self.older[at] = 0.0
+        self.m += k
+
+    def read_sparse(self, const integer[::1] index, const real[::1] value, const Py_ssize_t[::1] starts,
+                    const Py_ssize_t[::1] stops):
+        """Where the entries of all features are."""
+        self.X = Entries(<const void*>&index[0], <const void*>&value[0], integer is int64_t, real is float)
+        self.packed = NULL
+        memcpy(self.starts, &starts[0], self.m * sizeof(Py_ssize_t))
+        memcpy(self.stops, &stops[0], self.m * sizeof(Py_ssize_t))
+        self.held = [*self.held[:2], index, value]
+
+    def read_packed(self, const double[:, ::1] columns):
+        """All features as rows (m, n), their means taken off."""
+        self.packed = &columns[0, 0]
+        self.held = [*self.held[:2], columns]
+
+    def place(self, const int[::1] index, const double[::1] value):
+        """Move to the point w[index] = value, zero elsewhere."""
+        cdef Py_ssize_t i
+        for i in range(self.m):
+            self.w[i] = 0.0
+        for i in range(index.shape[0]):
+            if self.norm[index[i]] > 0.0:
+                self.w[index[i]] = value[i]
+        self.last_l1 = self.older_l1 = 0.0
+
+    def solve(
+        self,
+        const double[::1] l1,            # in   (L,)
+        const double[::1] l2,            # in   (L,)
+        const unsigned char[::1] between,  # in  (L,)  1: a step on the way, whose work counts for the alpha after it
+        long max_iter,                   # in   sweeps plus Newton steps an alpha
+        double budget,                   # in   stop after the alpha that brings the count of steps times rows above this
+        int[::1] index,                  # out  nonzero features of the solutions, one after the other
+        double[::1] value,               # out  their coefficients
+        Py_ssize_t[::1] stops,           # out  (L + 1,)  where each solution ends
+        long long[::1] n_iter,           # out  (L,)
+    ):
+        """Solve for one pair of penalties after the other; returns how many were done (budget, or room in `index`)."""
+        cdef Py_ssize_t k = 0, j, filled = 0
+        cdef double spent = 0.0
+        stops[0] = 0
+        with nogil:
+            self.recompute()
+            self.look()
+            while k < l1.shape[0] and spent <= budget and filled + self.m <= index.shape[0]:
+                self.predict(l1[k])
+                self.l1, self.l2 = l1[k], l2[k]
+                n_iter[k] = self.solve_one(max(0, max_iter - self.carried))
+                self.carried = self.carried + n_iter[k] if between[k] else 0
+                for j in range(self.m):
+                    if self.w[j] != 0.0:
+                        index[filled] = <int>j
+                        value[filled] = self.w[j]
+                        filled += 1
+                spent += <double>n_iter[k] * self.n * 20
+                k += 1
+                stops[k] = filled
+        return k
+
+    # ---------------------------------------------------------------- columns
+
+    cdef inline double dot(self, int j, const double* r) noexcept nogil:
+        if self.packed != NULL:
+            return simd.dot(self.n, self.packed + j * self.n, r)
+        return simd.gather1(&self.X, self.starts[j], self.stops[j], r)
+
+    cdef inline void axpy(self, int j, double a, const double* s, double* r) noexcept nogil:
+        cdef const double* x
+        cdef Py_ssize_t i
+        if self.packed == NULL:
+            simd.scatter1(&self.X, self.starts[j], self.stops[j], a, s, r)
+        elif s == NULL:
+            simd.axpy(self.n, a, self.packed + j * self.n, r)
+        else:
+            x = self.packed + j * self.n
+            for i in range(self.n):
+                r[i] += a * s[i] * x[i]
+
+    cdef inline double gradient(self, int j) noexcept nogil:
+        return self.dot(j, self.t) / self.total + self.offset * self.mean[j]
+
+    cdef void recompute(self) noexcept nogil:
+        """t, offset from w, from scratch; the offset makes the weighted sum of r zero."""
+        cdef Py_ssize_t i
+        cdef int j
+        for i in range(self.n):
+            self.t[i] = self.y[i] if self.s == NULL else self.s[i] * self.y[i]
+        self.offset = 0.0
+        for j in range(<int>self.m):
+            if self.w[j] != 0.0:
+                self.axpy(j, -self.w[j], self.s, self.t)
+                self.offset += self.w[j] * self.mean[j]
+
+    cdef double squares(self) noexcept nogil:
+        """r'r, weighted, over the total weight."""
+        cdef double a = 0.0, r
+        cdef Py_ssize_t i
+        for i in range(self.n):
+            if self.s == NULL:
+                r = self.t[i] + self.offset
+                a += r * r
+            elif self.s[i] > 0.0:
+                r = self.t[i] / self.s[i] + self.offset
+                a += self.s[i] * r * r
+        return a / self.total
+
+    # ---------------------------------------------------------------- one alpha
+
+    cdef void predict(self, double l1) noexcept nogil:
+        """Follow the line through the last two solutions, signs kept; gradients and residual are on it too."""
+        cdef Py_ssize_t j, i
+        cdef double share = 0.0, w, new
+        if self.older_l1 > self.last_l1 > l1:
+            share = min(2.0, (self.last_l1 - l1) / (self.older_l1 - self.last_l1))
+        for i in range(self.n):
+            w = self.t[i]
+            self.t[i] += share * (w - self.older_t[i])
+            self.older_t[i] = w
+        w = self.offset
+        self.offset += share * (w - self.older_offset)
+        self.older_offset = w
+        for j in range(self.m):
+            w, new = self.g[j], self.w[j] + share * (self.w[j] - self.older[j])
+            self.g[j] += share * (w - self.older_g[j])
+            self.older_g[j] = w
+            w, self.older[j] = self.w[j], self.w[j]
+            self.w[j] = min(max(new, self.lower[j]), self.upper[j])
+            if self.w[j] * w <= 0.0:
+                self.w[j] = 0.0
+            if self.w[j] != new:
+                self.axpy(<int>j, new - self.w[j], self.s, self.t)
+                self.offset += (self.w[j] - new) * self.mean[j]
+        self.older_l1, self.last_l1 = self.last_l1, l1
+
+    cdef long solve_one(self, long max_iter) noexcept nogil:
+        """Solve for the current l1, l2 from the current w and g; returns sweeps plus Newton steps."""
+        cdef long steps = 0
+        cdef int worse = 0, turned = 0
+        cdef double gap = self.judge(), value, lowest = INFINITY
+        while gap > self.goal and steps < max_iter:
+            value = self.objective()
+            worse += not value < lowest
+            lowest = min(value, lowest)
+            if worse > 1:
+                return self.descend(steps, max_iter)
+            self.sweep()
+            steps += 1
+            turned = 1
+            while turned > 0 and steps < max_iter:
+                turned = self.newton(gap, False)
+                steps += 1
+            gap = self.look()
+        return steps
+
+    cdef long descend(self, long steps, long max_iter) noexcept nogil:
+        """Where guesses of the support do not settle: steps each of which lowers the objective."""
+        cdef int j
+        cdef double gap
+        while True:
+            gap = self.look()
+            if gap <= self.goal or steps >= max_iter:
+                return steps
+            for j in range(<int>self.m):
+                if self.w[j] != 0.0 and not self.enters(j):
+                    self.A[self.active] = j
+                    self.active += 1
+            self.sweep()
+            steps += 1
+            if steps < max_iter:
+                self.newton(gap, True)
+                steps += 1
+
+    cdef double look(self) noexcept nogil:
+        """Gradients of all features; then as `judge`."""
+        cdef int j
+        for j in range(<int>self.m):
+            self.g[j] = self.gradient(j)
+        return self.judge()
+
+    cdef double judge(self) noexcept nogil:
+        """A <- features that should leave zero or a bound; returns the duality gap."""
+        cdef int j
+        self.active = 0
+        for j in range(<int>self.m):
+            if self.norm[j] > 0.0 and self.enters(j):
+                self.A[self.active] = j
+                self.active += 1
+        return self.gap()
+
+    cdef bint enters(self, int j) noexcept nogil:
+        """Whether a coefficient at zero or at a bound should move."""
+        cdef double l1 = self.l1 * self.f1[j], w = self.w[j], slack = SLACK * l1
+        cdef double up = self.g[j] - self.l2 * self.f2[j] * w - (l1 if w >= 0.0 else -l1)
+        cdef double down = self.g[j] - self.l2 * self.f2[j] * w - (l1 if w > 0.0 else -l1)
+        if w != 0.0 and self.lower[j] < w < self.upper[j]:
+            return False
+        return up > slack and w < self.upper[j] or down < -slack and w > self.lower[j]
+
+    cdef double objective(self) noexcept nogil:
+        cdef Py_ssize_t j
+        cdef double total = 0.5 * self.squares()
+        for j in range(self.m):
+            total += self.l1 * self.f1[j] * fabs(self.w[j]) + 0.5 * self.l2 * self.f2[j] * self.w[j] * self.w[j]
+        return total
+
+    cdef double gap(self) noexcept nogil:
+        """Duality gap on the features at hand, from g; what unpenalised ones lack enters by the objective it is worth."""
+        cdef Py_ssize_t j
+        cdef double kappa = 1.0, total = 0.0, excess, bound, c, l1, l2
+        for j in range(self.m):
+            l1, l2 = self.l1 * self.f1[j], self.l2 * self.f2[j]
+            bound = self.upper[j] if self.g[j] > 0.0 else -self.lower[j]
+            excess = fabs(self.g[j]) - l1
+            if excess <= 0.0 or bound == 0.0 or self.norm[j] == 0.0:
+                continue
+            if l1 == 0.0 and l2 == 0.0:
+                total += min(excess * excess / self.norm[j], excess * bound)
+            elif l2 > 0.0:
+                c = min(excess / l2, bound)
+                total += c * (excess - 0.5 * l2 * c)
+            elif bound < INFINITY:
+                total += excess * bound
+            elif fabs(self.g[j]) * kappa > l1:
+                kappa = l1 / fabs(self.g[j])
+        if kappa < 1.0:
+            total += 0.5 * (1.0 - kappa) * (1.0 - kappa) * self.squares()
+        for j in range(self.m):
+            if self.w[j] != 0.0:
+                l1, l2 = self.l1 * self.f1[j], self.l2 * self.f2[j]
+                if l1 > 0.0 or l2 > 0.0:
+                    total += l1 * fabs(self.w[j]) + 0.5 * l2 * self.w[j] * self.w[j] - kappa * self.g[j] * self.w[j]
+        return total
+
+    cdef inline double reach(self, int j) noexcept nogil:
+        return self.f1[j] if self.f1[j] > 0.0 else 1.0
+
+    cdef void sweep(self) noexcept nogil:
+        """One round of coordinate descent over A."""
+        cdef int k, j, other
+        cdef double g, z, new, l1, delta
+        if self.seed != 0:
+            for k in range(self.active - 1, 0, -1):
+                self.seed ^= self.seed << 13
+                self.seed ^= self.seed >> 7
+                self.seed ^= self.seed << 17
+                other = <int>(self.seed % <unsigned long long>(k + 1))
+                self.A[k], self.A[other] = self.A[other], self.A[k]
+        for k in range(self.active):
+            j = self.A[k]
+            g = self.gradient(j)
+            l1 = self.l1 * self.f1[j]
+            z = g + self.norm[j] * self.w[j]
+            new = z - l1 if z > l1 else z + l1 if z < -l1 else 0.0
+            new = min(max(new / (self.norm[j] + self.l2 * self.f2[j]), self.lower[j]), self.upper[j])
+            delta = new - self.w[j]
+            if delta != 0.0:
+                self.w[j] = new
+                self.axpy(j, -delta, self.s, self.t)
+                self.offset += delta * self.mean[j]
+
+    cdef void product(self, const double* v) noexcept nogil:
+        """h <- H v on the free features, u <- X v less its weighted mean, times the weights."""
+        cdef Py_ssize_t i
+        cdef int k
+        cdef double level = 0.0
+        memset(self.u, 0, self.n * sizeof(double))
+        for k in range(self.free):
+            self.axpy(self.F[k], v[k], NULL, self.u)
+            level += v[k] * self.mean[self.F[k]]
+        for i in range(self.n):
+            self.u[i] -= level
+            if self.s != NULL:
+                self.u[i] *= self.s[i]
+        for k in range(self.free):
+            self.h[k] = self.dot(self.F[k], self.u) / self.total + self.l2 * self.f2[self.F[k]] * v[k]
+
+    cdef int newton(self, double gap, bint careful) noexcept nogil:
+        """A Newton step on the free features; returns how many left them.
+
+        It need not be exact, next to the present gap, if features have just entered or are going to turn; else it meets
+        the goal.
+
+        The whole step, those whose sign turns going to zero, or, if `careful`, to the exact minimum along the line.
+        """
+        cdef int k, j, products = 0
+        cdef double rz = 0.0, rz_new, step, curvature, l1, size = 0.0, left = INFINITY, goal = 0.5 * self.goal, target = max(goal, ROUGH * gap)
+        cdef bint turning = False
+        self.free = 0
+        for j in range(<int>self.m):
+            l1 = self.l1 * self.f1[j]
+            if self.norm[j] > 0.0 and (self.w[j] != 0.0 or l1 == 0.0) and self.lower[j] < self.w[j] < self.upper[j]:
+                self.F[self.free] = j
+                self.b[self.free] = self.gradient(j) - self.l2 * self.f2[j] * self.w[j]
+                self.b[self.free] -= l1 if self.w[j] > 0.0 else -l1
+                self.free += 1
+                size += self.reach(j) * fabs(self.w[j])
+        # the gap is of first order in the gradient: its largest entry, as a share of the penalty, times the penalty of w
+        for k in range(self.free):
+            j = self.F[k]
+            self.d[k] = 0.0
+            self.z[k] = self.b[k] / (self.norm[j] + self.l2 * self.f2[j])
+            rz += self.b[k] * self.z[k]
+        # `z` is the direction from here on; `b` the residual of the linear system
+        while rz > 0.0 and products < MOST_PRODUCTS:
+            if left * size <= target:
+                if self.active > 0 or turning or target == goal:
+                    break
+                target = goal
+                for k in range(self.free):
+                    j = self.F[k]
+                    turning |= self.l1 * self.f1[j] > 0.0 and (self.w[j] + self.d[k]) * self.w[j] <= 0.0
+                if turning or left * size <= target:
+                    break
+            self.product(self.z)
+            products += 1
+            curvature = 0.0
+            for k in range(self.free):
+                curvature += self.z[k] * self.h[k]
+            if not curvature > 0.0:
+                break
+            step = rz / curvature
+            rz_new = left = 0.0
+            for k in range(self.free):
+                j = self.F[k]
+                self.d[k] += step * self.z[k]
+                self.b[k] -= step * self.h[k]
+                left = max(left, fabs(self.b[k]) / self.reach(j))
+                rz_new += self.b[k] * self.b[k] / (self.norm[j] + self.l2 * self.f2[j])
+            for k in range(self.free):
+                j = self.F[k]
+                self.z[k] = self.b[k] / (self.norm[j] + self.l2 * self.f2[j]) + (rz_new / rz) * self.z[k]
+            rz = rz_new
+        if products == 0:
+            return 0
+        self.product(self.d)                        # h = H d, u = weights * (X d, centred)
+        return self.move_carefully() if careful else self.move()
+
+    cdef void advance(self, double t) noexcept nogil:
+        """Residual and offset after w += t d."""
+        cdef Py_ssize_t i
+        cdef int k
+        cdef double level = 0.0
+        for k in range(self.free):
+            level += t * self.d[k] * self.mean[self.F[k]]
+        for i in range(self.n):                     # u has the level taken off, which is the offset's to take up
+            self.t[i] -= t * self.u[i] + level * (1.0 if self.s == NULL else self.s[i])
+        self.offset += level
+
+    cdef int move(self) noexcept nogil:
+        """The whole step; those that turn go to zero, those that leave their bounds to the bound; returns how many."""
+        cdef int k, j, turned = 0
+        cdef double new, held
+        self.advance(1.0)
+        for k in range(self.free):
+            j = self.F[k]
+            new = held = self.w[j] + self.d[k]
+            if self.l1 * self.f1[j] > 0.0 and new * self.w[j] <= 0.0:
+                held = 0.0
+            held = min(max(held, self.lower[j]), self.upper[j])
+            self.w[j] = held
+            if held != new:
+                turned += 1
+                self.axpy(j, new - held, self.s, self.t)
+                self.offset += (held - new) * self.mean[j]
+        return turned
+
+    cdef int move_carefully(self) noexcept nogil:
+        """Go along d to the minimum; returns how many kinks there were."""
+        cdef int k, j, count = 0
+        cdef double slope = 0.0, curvature = 0.0, t, far, stop = INFINITY, w, l1
+        for k in range(self.free):
+            j = self.F[k]
+            w, l1 = self.w[j], self.l1 * self.f1[j]
+            slope -= self.d[k] * (self.gradient(j) - self.l2 * self.f2[j] * w - (l1 if w > 0.0 else -l1))
+            curvature += self.d[k] * self.h[k]
+        if not (slope < 0.0 and curvature > 0.0):
+            return 0
+        far = -slope / curvature
+        for k in range(self.free):
+            j = self.F[k]
+            if self.l1 * self.f1[j] > 0.0 and self.w[j] * self.d[k] < 0.0 and -self.w[j] / self.d[k] <= far:
+                self.kinks[count].t, self.kinks[count].place = -self.w[j] / self.d[k], k
+                count += 1
+            t = ((self.upper[j] if self.d[k] > 0.0 else self.lower[j]) - self.w[j]) / self.d[k] if self.d[k] != 0.0 else INFINITY
+            if t <= far:
+                self.kinks[count].t, self.kinks[count].place = t, -1 - k
+                count += 1
+        qsort(self.kinks, count, sizeof(Kink), by_t)
+        t = far
+        for k in range(count):
+            if slope + self.kinks[k].t * curvature >= 0.0:
+                break
+            if self.kinks[k].place < 0:
+                slope = INFINITY                    # a bound: no further
+            else:
+                slope += 2.0 * self.l1 * self.f1[self.F[self.kinks[k].place]] * fabs(self.d[self.kinks[k].place])
+            if slope + self.kinks[k].t * curvature >= 0.0:
+                stop = self.kinks[k].t
+                break
+            t = -slope / curvature
+        t = min(t, stop)
+        for k in range(self.free):
+            j = self.F[k]
+            w = self.w[j]
+            self.w[j] += t * self.d[k]
+            if self.l1 * self.f1[j] > 0.0 and w * self.d[k] < 0.0 and -w / self.d[k] == t:
+                self.w[j] = 0.0
+            self.w[j] = min(max(self.w[j], self.lower[j]), self.upper[j])
+        self.advance(t)
+        return count
