@@ -26,7 +26,8 @@ class Problem:
     ----------
     y : array-like of shape (n,) or (n, k)
         Response. Each column of a 2-d y is a problem of its own, with all other arguments in common.
-    l1_ratio, alphas, eps, fit_intercept, standardize, positive, sample_weight, tol, max_iter, coef_init
+    l1_ratio, alphas, eps, fit_intercept, standardize, positive, sample_weight, offset, penalty_factor, lower_bounds, \
+upper_bounds, dfmax, tol, max_iter, coef_init
         As in `fit_path`. Problems that share their weights share work when they hold the same `sample_weight` object.
     """
 
@@ -39,6 +40,11 @@ class Problem:
     standardize: bool = False
     positive: bool = False
     sample_weight: Any = None
+    offset: Any = None
+    penalty_factor: Any = None
+    lower_bounds: Any = None
+    upper_bounds: Any = None
+    dfmax: int | None = None
     tol: float = 1e-10
     max_iter: int = 10_000
     coef_init: Any = None
@@ -56,6 +62,11 @@ def fit_path(
     standardize=False,
     positive=False,
     sample_weight=None,
+    offset=None,
+    penalty_factor=None,
+    lower_bounds=None,
+    upper_bounds=None,
+    dfmax=None,
     tol=1e-10,
     max_iter=10_000,
     coef_init=None,
@@ -65,20 +76,24 @@ def fit_path(
 ):
     """Fit the lasso or elastic net along a whole grid of penalties.
 
-    With sample weights s_i and S = sum_i s_i, minimises over the intercept b and the coefficients w, for each alpha::
+    With sample weights s_i, S = sum_i s_i, offsets o_i and penalty factors v_j, minimises over the intercept b and the
+    coefficients w, for each alpha::
 
-        1/(2 S) sum_i s_i (y_i - b - x_i' w)^2  +  alpha sum_j ( l1_ratio |w_j| + (1 - l1_ratio)/2 w_j^2 )
+        1/(2 S) sum_i s_i (y_i - o_i - b - x_i' w)^2  +  alpha sum_j v_j ( l1_ratio |w_j| + (1 - l1_ratio)/2 w_j^2 )
+        subject to  lower_bounds <= w <= upper_bounds
 
     Parameters
     ----------
-    X : array-like or DataFrame of shape (n, p)
+    X : array-like, DataFrame or sparse matrix of shape (n, p)
         float32 and float64 arrays are used as they are, in any memory layout, never copied and never written; integers,
         booleans and float16 are converted to float64. A pandas or polars DataFrame must have numeric columns only.
+        Sparse matrices and arrays in CSC or CSR format are used as they are too, other formats are converted to CSC;
+        none is ever made dense.
     y : array-like of shape (n,) or (n, k)
         Response, converted to float64. For k > 1 the columns are k separate problems, solved together.
     loss : {"squared"}, default="squared"
-    l1_ratio : float in (0, 1], default=1.0
-        1 is the lasso.
+    l1_ratio : float in [0, 1], default=1.0
+        1 is the lasso. 0 is ridge regression, which needs the values of `alphas`.
     alphas : int or array-like of shape (L,), default=100
         The length of a geometric grid from alpha_max, the smallest alpha at which all coefficients are zero, down to
         ``eps * alpha_max``; or the values themselves, >= 0 and each only once, which are sorted in descending order.
@@ -94,6 +109,15 @@ def fit_path(
         Constrain the coefficients to w_j >= 0.
     sample_weight : float or array-like of shape (n,), default=None
         Weights >= 0, on any scale. Rows of weight zero count as absent.
+    offset : array-like of shape (n,), default=None
+        Added to the linear predictor of each row, with a coefficient of one.
+    penalty_factor : array-like of shape (p,), default=None
+        Factors v_j >= 0 of the penalty; never rescaled. 0 leaves a feature unpenalised, inf excludes it. The adaptive
+        lasso (Zou 2006) is ``penalty_factor=1 / abs(pilot)`` with the coefficients of a first fit.
+    lower_bounds, upper_bounds : float or array-like of shape (p,), default=None
+        Bounds of the coefficients on the scale of X, ``lower_bounds <= 0 <= upper_bounds``; -inf and inf for none.
+    dfmax : int, default=None
+        End the path before the first alpha at which more penalised coefficients than this are non-zero.
     tol : float, default=1e-10
         Each solution's duality gap is to be at most `tol` times the objective of the null model.
     max_iter : int, default=10_000
@@ -141,6 +165,11 @@ def fit_path(
         standardize=standardize,
         positive=positive,
         sample_weight=sample_weight,
+        offset=offset,
+        penalty_factor=penalty_factor,
+        lower_bounds=lower_bounds,
+        upper_bounds=upper_bounds,
+        dfmax=dfmax,
         tol=tol,
         max_iter=max_iter,
         coef_init=coef_init,
@@ -198,6 +227,7 @@ def fit_paths(X, problems, *, precompute="auto", n_jobs=None, verbose=0):
             dual_gaps=solution.dual_gaps,
             null_objective=solution.null_objective,
             null_intercept=solution.null_intercept,
+            null_coef=solution.null_coef,
             alpha_max=solution.alpha_max,
             deviance_ratio=solution.deviance_ratio,
             n_iter=solution.n_iter,
@@ -215,19 +245,27 @@ def _tasks(X, problem, weights):
     key = id(problem.sample_weight)
     if key not in weights:
         weights[key] = validation.as_weights(problem.sample_weight, n)
+    offset = validation.as_offset(problem.offset, n)
+    if offset is not None:
+        rows = rows - offset
     positive = validation.as_bool(problem.positive, "positive")
+    lower, upper = validation.as_bounds(problem.lower_bounds, problem.upper_bounds, positive, p)
     shared = {
         "weights": weights[key],
         "fit_intercept": validation.as_bool(problem.fit_intercept, "fit_intercept"),
         "standardize": validation.as_bool(problem.standardize, "standardize"),
         "l1_ratio": validation.as_l1_ratio(problem.l1_ratio),
-        "positive": positive,
         "alphas": validation.as_alphas(problem.alphas),
         "eps": validation.as_eps(problem.eps),
         "tol": validation.as_tol(problem.tol),
         "max_iter": validation.as_max_iter(problem.max_iter),
+        "penalty_factor": validation.as_penalty_factor(problem.penalty_factor, p),
+        "lower": lower,
+        "upper": upper,
+        "dfmax": validation.as_dfmax(problem.dfmax),
     }
-    starts = validation.as_coef_init(problem.coef_init, len(rows), p, positive)
+    validation.check_grid(shared["alphas"], shared["l1_ratio"], shared["penalty_factor"])
+    starts = validation.as_coef_init(problem.coef_init, len(rows), p, lower, upper)
     return [Task(y=row, coef_init=None if starts is None else starts[k], **shared) for k, row in enumerate(rows)]
 
 
@@ -330,11 +368,11 @@ class RegularizationPath:
     dual_gaps : ndarray of shape (L,)
         In units of the objective: how far each solution's objective can lie above the minimum.
     null_objective : float
-        Objective of the model without features.
+        Objective of the model without penalised features.
     null_intercept : float
         Intercept of that model.
     alpha_max : float
-        The smallest alpha at which all coefficients are zero.
+        The smallest alpha at which all penalised coefficients are zero; inf for ``l1_ratio=0``.
     deviance_ratio : ndarray of shape (L,)
         Weighted fraction of the variance of y that the solution explains.
     n_iter : ndarray of shape (L,)
@@ -343,6 +381,8 @@ class RegularizationPath:
         Full passes over X, of all problems that were solved together.
     feature_names : ndarray of shape (p,) of str, or None
         The column names of X if it was a data frame.
+    null_coef : ndarray of shape (p,), or None
+        Coefficients of the model without penalised features; None if all features are penalised.
     relative_gaps : ndarray of shape (L,)
         `dual_gaps` over `null_objective`; zero where that is zero (constant y).
     n_nonzero : ndarray of shape (L,)
@@ -360,6 +400,7 @@ class RegularizationPath:
     n_iter: np.ndarray
     n_passes: int
     feature_names: np.ndarray | None = None
+    null_coef: np.ndarray | None = None
 
     @property
     def relative_gaps(self):
@@ -395,7 +436,7 @@ class RegularizationPath:
         alpha = validation.as_alpha(alpha)
         coef = np.zeros(self.coefs.shape[0])
         if alpha >= self.alpha_max:
-            return coef, self.null_intercept
+            return coef if self.null_coef is None else self.null_coef.copy(), self.null_intercept
         weights, intercept = self._interpolate(alpha), 0.0
         for i, weight in weights:
             start, stop = self.coefs.indptr[i], self.coefs.indptr[i + 1]
@@ -426,14 +467,16 @@ class RegularizationPath:
         share = float((alpha - self.alphas[i]) / (self.alphas[i - 1] - self.alphas[i]))
         return [(i - 1, share), (i, 1.0 - share)]
 
-    def predict(self, X, alpha=None):
+    def predict(self, X, alpha=None, offset=None):
         """Predictions for new rows.
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (m, p)
+        X : array-like, DataFrame or sparse matrix of shape (m, p)
         alpha : float, default=None
             None predicts at every alpha of the path; other values are taken as in `coef_at`.
+        offset : array-like of shape (m,), default=None
+            Added to the prediction of each row.
 
         Returns
         -------
@@ -456,6 +499,9 @@ class RegularizationPath:
             prediction = linear_predictor(_take(X, used), self.coefs[used].toarray(), self.intercepts)
         if not np.isfinite(prediction).all():
             validation.check_finite(X, names)
+        offset = validation.as_offset(offset, X.shape[0])
+        if offset is not None:
+            prediction = prediction + (offset if prediction.ndim == 1 else offset[:, None])
         return prediction
 
     def plot(self, ax=None, n_labels=8, *, scale=None):

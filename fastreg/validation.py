@@ -403,14 +403,25 @@ def as_eps(eps):
 
 def as_l1_ratio(l1_ratio):
     l1_ratio = _number(l1_ratio, "l1_ratio")
+    if not 0 <= l1_ratio <= 1:
+        raise ValueError(f"l1_ratio must lie in [0, 1]; it is {l1_ratio}.")
+    return l1_ratio
+
+
+def check_grid(alphas, l1_ratio, penalty_factor):
+    """An automatic grid starts where penalised coefficients leave zero, which must happen somewhere."""
+    if np.ndim(alphas):
+        return
     if l1_ratio == 0:
         raise ValueError(
-            "l1_ratio=0 is ridge regression, where no coefficient is ever zero and there is no largest alpha: use a "
-            "ridge solver, or a small l1_ratio such as 0.001."
+            "l1_ratio=0 is ridge regression, where no coefficient is ever zero and there is no largest alpha to start "
+            "a grid from: pass the values of alphas, or a small l1_ratio such as 0.001."
         )
-    if not 0 < l1_ratio <= 1:
-        raise ValueError(f"l1_ratio must lie in (0, 1]; it is {l1_ratio}.")
-    return l1_ratio
+    if penalty_factor is not None and not ((penalty_factor > 0) & np.isfinite(penalty_factor)).any():
+        raise ValueError(
+            "penalty_factor penalises no feature, so that there is no largest alpha to start a grid from: pass the "
+            "values of alphas, such as [0.0], or a positive factor."
+        )
 
 
 def as_tol(tol):
@@ -461,10 +472,10 @@ def check_loss(loss):
         raise ValueError(f"loss must be 'squared'; it is {loss!r}.")
 
 
-def as_coef_init(coef_init, k, p, positive):
+def as_coef_init(coef_init, k, p, lower=None, upper=None):
     """A start for each of k problems as (k, p) float64, or None.
 
-    A start need not be any good, so that under `positive` negative entries start at 0.
+    A start need not be any good: entries beyond the bounds start at the bound.
     """
     if coef_init is None:
         return None
@@ -474,9 +485,77 @@ def as_coef_init(coef_init, k, p, positive):
         raise ValueError(f"coef_init must have shape {wanted}; its shape is {start.shape}.")
     if not np.isfinite(start).all():
         raise ValueError(f"coef_init contains NaN or infinity, {_first_nonfinite(start)}.")
-    if positive:
-        start = np.maximum(start, 0.0)
+    if lower is not None:
+        start = np.clip(start, lower, upper)
     return np.ascontiguousarray(np.broadcast_to(start, (k, p)))
+
+
+def as_offset(offset, n):
+    """What is added to the linear predictor of each row, as (n,) float64, or None."""
+    if offset is None:
+        return None
+    offset = np.ascontiguousarray(_to_float64(offset, "offset"))
+    if offset.shape != (n,):
+        raise ValueError(f"offset must have shape ({n},), one value per row of X; its shape is {offset.shape}.")
+    if not np.isfinite(offset).all():
+        raise ValueError(f"offset contains NaN or infinity, {_first_nonfinite(offset)}.")
+    return offset
+
+
+def as_penalty_factor(penalty_factor, p):
+    """The penalty factors as (p,) float64 >= 0, inf allowed, or None where all are one."""
+    if penalty_factor is None:
+        return None
+    v = np.ascontiguousarray(_to_float64(penalty_factor, "penalty_factor"))
+    if v.shape != (p,):
+        raise ValueError(f"penalty_factor must have shape ({p},), one factor per column of X; its shape is {v.shape}.")
+    if not (v >= 0).all():
+        j = int(np.argmin(v >= 0))
+        raise ValueError(
+            f"penalty_factor must not be negative or NaN; it is {v[j]} at position {j}. 0 leaves a feature "
+            "unpenalised, inf excludes it."
+        )
+    return None if (v == 1).all() else v
+
+
+def as_bounds(lower, upper, positive, p):
+    """Bounds of the coefficients as two (p,) float64, or (None, None) where there are none."""
+    if lower is None and upper is None and not positive:
+        return None, None
+    low = np.broadcast_to(0.0 if positive else -np.inf, p) if lower is None else _bound(lower, "lower_bounds", p)
+    high = np.broadcast_to(np.inf, p) if upper is None else _bound(upper, "upper_bounds", p)
+    if positive and lower is not None and (low < 0).any():
+        raise ValueError("positive=True sets lower_bounds to 0; pass one of the two.")
+    crossed = low > high
+    if crossed.any():
+        j = int(crossed.argmax())
+        raise ValueError(f"lower_bounds lies above upper_bounds at position {j}: {low[j]} > {high[j]}.")
+    outside = (low > 0) | (high < 0)
+    if outside.any():
+        j = int(outside.argmax())
+        raise ValueError(
+            f"bounds must leave room for 0, where a penalised coefficient may have to be; at position {j} they are "
+            f"{low[j]} and {high[j]}."
+        )
+    return np.ascontiguousarray(low), np.ascontiguousarray(high)
+
+
+def _bound(bound, name, p):
+    values = _to_float64(bound, name)
+    if values.shape not in ((), (p,)):
+        raise ValueError(f"{name} must be a number or have shape ({p},); its shape is {values.shape}.")
+    if np.isnan(values).any():
+        raise ValueError(f"{name} contains NaN; pass -inf or inf where a coefficient has no bound.")
+    return np.broadcast_to(values, p)
+
+
+def as_dfmax(dfmax):
+    if dfmax is None:
+        return None
+    dfmax = _integer(dfmax, "dfmax")
+    if dfmax < 1:
+        raise ValueError(f"dfmax, the most nonzero coefficients, must be at least 1; it is {dfmax}.")
+    return dfmax
 
 
 def as_seed(selection, random_state):

@@ -43,6 +43,11 @@ def stored(X, layout):
     return fixed
 
 
+def bounds(sides):
+    """Lower and upper bounds that allow the signs `sides`: bit 1 for positive, bit 2 for negative values."""
+    return np.where(sides & 2, -np.inf, 0.0), np.where(sides & 1, np.inf, 0.0)
+
+
 def shapes(seed):
     """Every number of rows with a few numbers of columns, which together are all of COLUMNS."""
     rng = np.random.default_rng(seed)
@@ -360,18 +365,20 @@ def certify(C, panel, lane, scale, W, l1, l2, f1, f2, positive, squares, place=N
     k = len(l1)
     place = np.zeros(p, np.int32) if place is None else place
     missed = np.full(p, 9, np.uint8)
-    largest, conjugate = np.zeros(k), np.zeros(k)
+    largest, conjugate, off = np.zeros((3, k))
+    box = (np.zeros(p), np.full(p, np.inf)) if positive else (None, None)
     for first, stop in blocks:
         part = np.empty((2, k))
         stop = p if stop is None else stop
-        certificate.scan(C, panel, lane, first, stop, scale, l1, l2, f1, f2, positive, place, *part, missed)
+        certificate.scan(C, panel, lane, first, stop, scale, l1, l2, f1, f2, *box, None, off, place, *part, missed)
         largest = np.maximum(largest, part[0])
         conjugate += part[1]
     gaps = []
     for i in range(k):
         used = np.flatnonzero(W[:, i])
         c = C[panel, used, lane + i] * scale
-        gaps.append(certificate.gap(used, W[used, i], c, l1[i], l2[i], f1, f2, squares[i], largest[i], conjugate[i]))
+        sums = squares[i], largest[i], conjugate[i], 0.0, None
+        gaps.append(certificate.gap(used, W[used, i], c, l1[i], l2[i], f1, f2, *sums))
     return np.array(gaps), missed
 
 
@@ -431,7 +438,8 @@ def test_scan_marks_what_screening_missed():
     one, none = np.ones(2), np.zeros(2)
     for positive, expected in ((False, [0, 1, 0, 0, 0, 1]), (True, [0, 0, 0, 0, 0, 1])):
         largest, conjugate, missed = np.empty(2), np.empty(2), np.full(6, 9, np.uint8)
-        certificate.scan(C, 0, 0, 0, 6, 1.0, one, none, f1, None, positive, place, largest, conjugate, missed)
+        box = (np.zeros(6), np.full(6, np.inf)) if positive else (None, None)
+        certificate.scan(C, 0, 0, 0, 6, 1.0, one, none, f1, None, *box, None, none, place, largest, conjugate, missed)
         assert missed.tolist() == expected
         assert largest.tolist() == [1.5, 2.5]
 
@@ -469,7 +477,7 @@ def test_active_set_solves_the_elastic_net_on_a_gram_matrix(seed, ridge, kind):
         active = active_set.ActiveSet(order)
         half = m // 2
         for part in (slice(0, half), slice(half, m)):  # features come in two lots
-            active.extend(q[part], f1[part], f2[part], sides[part])
+            active.extend(q[part], f1[part], f2[part], *bounds(sides[part]))
         W, n_iter = solve_active(active, G, l1, l2)
         assert not W[:, 0].any()
         assert np.all(n_iter >= 0)
@@ -486,7 +494,7 @@ def test_active_set_starts_from_a_given_point():
     expected = reference.elastic_net_on_gram(G, q, 0.1 * ones, 0 * ones, np.full(m, 3))
     for start in (expected, rng.normal(size=m), np.zeros(m)):
         active = active_set.ActiveSet()
-        active.extend(q, ones, ones, np.full(m, 3, np.int8))
+        active.extend(q, ones, ones, *bounds(np.full(m, 3, np.int8)))
         used = np.flatnonzero(start).astype(np.int32)
         active.place(G, used, start[used], 0.0)
         W, n_iter = solve_active(active, G, l1, l2)

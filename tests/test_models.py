@@ -53,7 +53,7 @@ def test_scikit_learns_parameters_are_there_in_its_order(model):
     theirs = getattr(linear_model, model.__name__)().get_params()
     assert set(theirs) <= set(ours)
     assert {key for key in theirs if ours[key] != theirs[key]} == {"max_iter", "tol"}
-    assert set(ours) - set(theirs) == {"standardize", "n_jobs"}
+    assert set(ours) - set(theirs) == {"standardize", "penalty_factor", "lower_bounds", "upper_bounds", "n_jobs"}
 
 
 @pytest.mark.parametrize(("model", "parameters"), MODELS)
@@ -184,7 +184,8 @@ def test_warm_start(data, dtype):
         ({"alpha": np.inf}, ValueError, "alpha must be finite"),
         ({"alpha": None}, TypeError, "alpha must be a number"),
         ({"alpha": [1.0]}, TypeError, "alpha must be a number"),
-        ({"l1_ratio": 0}, ValueError, "l1_ratio=0 is ridge"),
+        ({"penalty_factor": [1.0]}, ValueError, r"penalty_factor must have shape \(15,\)"),
+        ({"lower_bounds": 0.5}, ValueError, "room for 0"),
         ({"l1_ratio": -0.5}, ValueError, "l1_ratio"),
         ({"fit_intercept": "no"}, TypeError, "fit_intercept"),
         ({"precompute": "always"}, ValueError, "precompute must be True, False or 'auto'"),

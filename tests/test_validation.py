@@ -93,7 +93,31 @@ def malformed(kind, name, position, value):
         ({"eps": 0.0}, ValueError, "eps"),
         ({"eps": 1.0}, ValueError, "eps"),
         ({"eps": "small"}, TypeError, "eps"),
-        ({"l1_ratio": 0}, ValueError, "l1_ratio=0 is ridge"),
+        ({"l1_ratio": 0, "alphas": 5}, ValueError, "l1_ratio=0 is ridge"),
+        ({"l1_ratio": -0.1}, ValueError, "l1_ratio must lie in"),
+        ({"offset": np.ones(5)}, ValueError, r"offset must have shape \(6,\)"),
+        ({"offset": changed(y, 1, np.inf)}, ValueError, "offset contains NaN or infinity, first at position 1"),
+        ({"penalty_factor": [1.0]}, ValueError, r"penalty_factor must have shape \(2,\)"),
+        (
+            {"penalty_factor": [1.0, -1.0]},
+            ValueError,
+            "penalty_factor must not be negative or NaN; it is -1.0 at position 1",
+        ),
+        ({"penalty_factor": [np.nan, 1.0]}, ValueError, "penalty_factor must not be negative or NaN; it is nan"),
+        ({"penalty_factor": [0.0, np.inf], "alphas": 5}, ValueError, "penalises no feature"),
+        ({"lower_bounds": [0.0, 1.0]}, ValueError, "room for 0"),
+        ({"upper_bounds": [0.0, -1.0]}, ValueError, "room for 0"),
+        (
+            {"lower_bounds": [0.0, 1.0], "upper_bounds": 0.5},
+            ValueError,
+            "lower_bounds lies above upper_bounds at position 1",
+        ),
+        ({"lower_bounds": np.nan}, ValueError, "lower_bounds contains NaN"),
+        ({"upper_bounds": np.ones(3)}, ValueError, r"upper_bounds must be a number or have shape \(2,\)"),
+        ({"upper_bounds": "none"}, TypeError, "upper_bounds has dtype"),
+        ({"lower_bounds": -1.0, "positive": True}, ValueError, "positive=True sets lower_bounds"),
+        ({"dfmax": 0}, ValueError, "dfmax"),
+        ({"dfmax": 1.5}, TypeError, "dfmax must be an integer"),
         ({"l1_ratio": 1.5}, ValueError, "l1_ratio must lie in"),
         ({"l1_ratio": np.nan}, ValueError, "l1_ratio must lie in"),
         ({"l1_ratio": [0.5]}, TypeError, "l1_ratio must be a number"),
@@ -187,9 +211,9 @@ def test_alphas():
 
 
 def test_a_start_for_each_problem():
-    assert validation.as_coef_init(None, 2, 3, False) is None
-    assert_array_equal(validation.as_coef_init([1, -2, 3], 2, 3, False), [[1, -2, 3]] * 2)
-    assert_array_equal(validation.as_coef_init([[1, -2], [3, 4]], 2, 2, True), [[1, 0], [3, 4]])
+    assert validation.as_coef_init(None, 2, 3) is None
+    assert_array_equal(validation.as_coef_init([1, -2, 3], 2, 3), [[1, -2, 3]] * 2)
+    assert_array_equal(validation.as_coef_init([[1, -2], [3, 4]], 2, 2, np.zeros(2), np.full(2, np.inf)), [[1, 0], [3, 4]])
 
 
 def test_seeds():

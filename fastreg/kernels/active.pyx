@@ -69,6 +69,10 @@ cdef class ActiveSet(SignCell):
                     index[filled] = self.A[i]
                     value[filled] = self.w[self.A[i]]
                     filled += 1
+                for i in range(self.pinned):
+                    index[filled] = self.P[i]
+                    value[filled] = self.w[self.P[i]]
+                    filled += 1
                 spent += <double>n_iter[k] * self.factor.size * (self.m + self.factor.size)
                 k += 1
                 stops[k] = filled
@@ -79,7 +83,7 @@ cdef class ActiveSet(SignCell):
     cdef long solve_one(self, long max_iter) noexcept nogil:
         """Solve for the current l1, l2 from the current w; returns sweeps plus Newton steps."""
         cdef long steps = 0
-        cdef int guesses = 0, worse = 0, count, i
+        cdef int guesses = 0, worse = 0, count, released, i
         cdef Py_ssize_t j
         cdef double value, lowest = INFINITY
         cdef bint settled = True
@@ -92,21 +96,22 @@ cdef class ActiveSet(SignCell):
             while self.factor.size > 0 and steps < max_iter:
                 self.solve_cell()
                 steps += 1
-                count = 0
-                for i in range(self.factor.size):
-                    if self.x[i] * self.sign[i] <= 0.0:
-                        self.leave[count] = i
-                        count += 1
+                count = self.leaving()
                 if count == 0:
                     break
                 self.drop(count)
+                for i in range(count):
+                    self.pin(self.kinks[i].place, self.kinks[i].t)
             if self.factor.size > 0 and count == 0:
                 for i in range(self.factor.size):
                     self.w[self.A[i]] = self.x[i]
             self.gradient()
             steps += self.refine(max_iter - steps)
+            released = self.release()
+            if released:
+                settled = self.append(released, False) == 0
             count = self.violators()
-            if count == 0:
+            if count == 0 and released == 0:
                 return steps
             value = self.objective()
             if value < lowest:
@@ -115,13 +120,33 @@ cdef class ActiveSet(SignCell):
             else:
                 worse += 1
             count = self.screen_entrants(count)
-            settled = self.append(count, False) < count     # copies of features in A are refused, and not missed
+            settled &= count == 0 or self.append(count, False) < count     # copies of features in A are refused, and not missed
         return self.descend(steps, max_iter)
+
+    cdef int leaving(self) noexcept nogil:
+        """`leave` <- places in A whose solution x has turned its sign or left its bounds, `kinks` <- where they go."""
+        cdef Py_ssize_t i, j
+        cdef int count = 0
+        cdef double to
+        for i in range(self.factor.size):
+            j = self.A[i]
+            if self.l1 * self.f1[j] > 0.0 and self.x[i] * self.sign[i] <= 0.0:
+                to = 0.0
+            elif self.x[i] >= self.upper[j]:
+                to = self.upper[j]
+            elif self.x[i] <= self.lower[j]:
+                to = self.lower[j]
+            else:
+                continue
+            self.leave[count] = <int>i
+            self.kinks[count].t, self.kinks[count].place = to, <int>j
+            count += 1
+        return count
 
     cdef int refine(self, long most) noexcept nogil:
         """Newton steps within the cell while rounding of the last solve shows, at most `most`; returns how many."""
-        cdef double before = INFINITY, now
-        cdef Py_ssize_t i
+        cdef double before = INFINITY, now, w
+        cdef Py_ssize_t i, j
         cdef int steps = 0
         while steps < min(most, 3):
             now = self.misfit()
@@ -130,8 +155,10 @@ cdef class ActiveSet(SignCell):
             before = now
             factor_solve(&self.factor, self.x)
             for i in range(self.factor.size):
-                if (self.w[self.A[i]] + self.x[i]) * self.sign[i] > 0:
-                    self.w[self.A[i]] += self.x[i]
+                j = self.A[i]
+                w = self.w[j] + self.x[i]
+                if (w * self.sign[i] > 0.0 or self.l1 * self.f1[j] == 0.0) and self.lower[j] < w < self.upper[j]:
+                    self.w[j] = w
             self.gradient()
             steps += 1
         return steps
@@ -196,7 +223,7 @@ cdef class ActiveSet(SignCell):
             if not curvature > 0.0:
                 continue
             new = shrink(self.g[j] + curvature * self.w[j], self.l1 * self.f1[j], self.sides[j])
-            new /= curvature + self.l2 * self.f2[j]
+            new = min(max(new / (curvature + self.l2 * self.f2[j]), self.lower[j]), self.upper[j])
             delta = new - self.w[j]
             if delta != 0.0:
                 self.w[j] = new
@@ -206,7 +233,7 @@ cdef class ActiveSet(SignCell):
         """A Newton step on the signed support, to the exact minimum along the line, through sign changes."""
         cdef Py_ssize_t i, j
         cdef int count = 0, k
-        cdef double slope = 0.0, curvature = 0.0, t, far, stop = INFINITY
+        cdef double slope = 0.0, curvature = 0.0, t, far, stop = INFINITY, wall = INFINITY, edge
         cdef double* Gd = self.entry
         self.misfit()
         memcpy(self.d, self.x, self.factor.size * sizeof(double))
@@ -222,33 +249,35 @@ cdef class ActiveSet(SignCell):
         far = -slope / curvature if curvature > 0.0 else INFINITY
         for i in range(self.factor.size):
             j = self.A[i]
-            if self.w[j] * self.d[i] < 0.0:
+            if self.w[j] * self.d[i] < 0.0 and self.l1 * self.f1[j] > 0.0 and self.sides[j] == POSITIVE | NEGATIVE:
                 t = -self.w[j] / self.d[i]
                 if t <= far:
                     self.kinks[count].t, self.kinks[count].place = t, <int>i
                     count += 1
+            edge = self.upper[j] if self.d[i] > 0.0 else self.lower[j]
+            if self.d[i] != 0.0 and (edge - self.w[j]) / self.d[i] < wall:
+                wall = (edge - self.w[j]) / self.d[i]
         qsort(self.kinks, count, sizeof(Kink), by_t)
         t = far
         for k in range(count):
-            if slope + self.kinks[k].t * max(curvature, 0.0) >= 0.0:
+            if slope + self.kinks[k].t * max(curvature, 0.0) >= 0.0 or self.kinks[k].t > wall:
                 break
             i = self.kinks[k].place
-            j = self.A[i]
-            if self.sides[j] != POSITIVE | NEGATIVE:
-                slope = INFINITY                # it may not change sign
-            else:
-                slope += 2.0 * self.l1 * self.f1[j] * fabs(self.d[i])
+            slope += 2.0 * self.l1 * self.f1[self.A[i]] * fabs(self.d[i])
             if slope + self.kinks[k].t * max(curvature, 0.0) >= 0.0:
                 stop = self.kinks[k].t          # the minimum is at the kink
                 break
             t = -slope / curvature if curvature > 0.0 else INFINITY
-        t = min(min(t, far), stop)
+        t = min(min(t, far), min(stop, wall))
         if t == INFINITY:
             return
         for i in range(self.factor.size):
             j = self.A[i]
+            edge = self.upper[j] if self.d[i] > 0.0 else self.lower[j]
             if t == stop and self.w[j] * self.d[i] < 0.0 and -self.w[j] / self.d[i] == stop:
                 self.w[j] = 0.0
+            elif t == wall and (edge - self.w[j]) / self.d[i] == wall:
+                self.w[j] = edge
             else:
                 self.w[j] += t * self.d[i]
         simd.axpy(self.m, t, Gd, self.g)
@@ -267,7 +296,7 @@ cdef class ActiveSet(SignCell):
     cdef long descend(self, long steps, long max_iter) noexcept nogil:
         """From the best point so far: Newton steps to the optimum of the signed support, then a step of coordinate descent
         on the worst violators, which join it; every step lowers the objective."""
-        cdef int count = 0, entering = 1, stalled = 0
+        cdef int count = 0, released, entering = 1, stalled = 0
         cdef Py_ssize_t before
         cdef double value, new, before_value
         memcpy(self.w, self.best, self.m * sizeof(double))
@@ -289,8 +318,12 @@ cdef class ActiveSet(SignCell):
             new = self.objective()
             stalled = 0 if new < before_value - 1e-15 * fabs(new) else stalled + 1
             value = new
+            released = self.release()
+            if released:
+                self.sweep(released)
+                self.adopt_support()
             count = self.violators()
-            if count == 0 and (self.factor.size == 0 or self.misfit() <= SLACK):
+            if released == 0 and count == 0 and (self.factor.size == 0 or self.misfit() <= SLACK):
                 break
             count = self.strongest(count, entering)
             self.sweep(count)

@@ -4,6 +4,7 @@ from .factor cimport Factor
 cdef enum:
     POSITIVE = 1           # sides: w_j > 0 allowed
     NEGATIVE = 2           #        w_j < 0 allowed; 0: the feature stays at zero
+    PINNED = -2
 
 
 cdef struct Kink:          # where a coefficient changes sign along a line
@@ -32,13 +33,18 @@ cdef class SignCell:
     cdef Py_ssize_t based       # how many
     cdef double *best           # (m,) the best point met while guessing
     cdef int *A
-    cdef int *where             # place of a feature in A, or -1
+    cdef double *lower
+    cdef double *upper
+    cdef int *P                 # features held at a bound that is not zero
+    cdef Py_ssize_t pinned
+    cdef int *where             # place of a feature in A; -1: at zero, PINNED: at another bound
     cdef int *V                 # entrants
     cdef int *leave
     cdef signed char *sides
     cdef Kink *kinks
     cdef Factor factor
     cdef double l1, l2, factor_l2
+    cdef public double size     # of a gradient that matters, where no penalty says so
     cdef double noise           # rounding error of a gradient, per unit of its feature's norm
     cdef long changes           # how often A or a sign in it has changed
     cdef bint floored           # the factor holds raised pivots: it is a majorant, not H itself
@@ -53,6 +59,9 @@ cdef class SignCell:
     cdef double misfit(self) noexcept nogil
     cdef void solve_cell(self) noexcept nogil
     cdef int violators(self) noexcept nogil
+    cdef int release(self) noexcept nogil
+    cdef void pin(self, Py_ssize_t j, double bound) noexcept nogil
+    cdef void list_pinned(self) noexcept nogil
     cdef void shuffle(self, int count) noexcept nogil
     cdef double objective(self) noexcept nogil
     cdef void adopt_support(self) noexcept nogil

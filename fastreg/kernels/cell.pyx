@@ -1,10 +1,10 @@
 """The state of one problem on the features whose Gram matrix is known.
 
     minimise over w    1/2 v'G v - q'v + sum_j ( l1 f1_j |w_j| + l2 f2_j / 2 w_j^2 ),     v = w - base,
-                       sides say which signs w_j may have; base is zero but for iterative refinement
+                       lower <= w <= upper; base is zero but for iterative refinement
 
 A lists the features in use, each with a sign; the equations of that sign cell are solved by a Cholesky factor that is
-kept while features enter and leave.
+kept while features enter and leave.  P lists those that a bound holds, other than at zero.
 """
 from libc.math cimport fabs, sqrt
 from libc.string cimport memcpy
@@ -66,9 +66,12 @@ cdef class SignCell:
         real = room("entry", np.float64); self.entry = &real[0]
         real = room("entry_g", np.float64); self.entry_g = &real[0]
         real = room("base", np.float64); self.base = &real[0]
+        real = room("lower", np.float64); self.lower = &real[0]
+        real = room("upper", np.float64); self.upper = &real[0]
         real = room("best", np.float64); self.best = &real[0]
         real = room("V8", np.float64, BLOCK); self.factor.V = &real[0]
         integer = room("A", np.int32); self.A = &integer[0]
+        integer = room("P", np.int32); self.P = &integer[0]
         integer = room("where", np.int32); self.where = &integer[0]
         integer = room("B", np.int32); self.B = &integer[0]
         integer = room("V", np.int32); self.V = &integer[0]
@@ -85,15 +88,18 @@ cdef class SignCell:
         self.factor.L, self.factor.ld = &after[0], capacity
         self.capacity = capacity
 
-    def extend(self, const double[::1] q, const double[::1] f1, const double[::1] f2, const signed char[::1] sides):
-        """Append features: their q, penalty factors and allowed signs."""
-        cdef Py_ssize_t k = q.shape[0], j
+    def extend(self, const double[::1] q, const double[::1] f1, const double[::1] f2, const double[::1] lower,
+               const double[::1] upper):
+        """Append features: their q, penalty factors and bounds."""
+        cdef Py_ssize_t k = q.shape[0], j, at
         self.reserve(self.m + k)
         for j in range(k):
-            self.q[self.m + j], self.f1[self.m + j], self.f2[self.m + j] = q[j], f1[j], f2[j]
-            self.sides[self.m + j] = sides[j]
-            self.w[self.m + j] = 0.0
-            self.where[self.m + j] = -1
+            at = self.m + j
+            self.q[at], self.f1[at], self.f2[at] = q[j], f1[j], f2[j]
+            self.lower[at], self.upper[at] = lower[j], upper[j]
+            self.sides[at] = (POSITIVE if upper[j] > 0.0 else 0) | (NEGATIVE if lower[j] < 0.0 else 0)
+            self.w[at] = 0.0
+            self.where[at] = -1
         self.m += k
 
     def rebase(self, const double[::1] q, const int[::1] index, const double[::1] value):
@@ -120,7 +126,7 @@ cdef class SignCell:
                 self.w[j] = 0.0
             for i in range(index.shape[0]):
                 if self.sides[index[i]]:        # a constant column stays at zero
-                    self.w[index[i]] = value[i]
+                    self.w[index[i]] = min(max(value[i], self.lower[index[i]]), self.upper[index[i]])
             for i in range(self.factor.size):
                 count += self.w[self.A[i]] == 0.0
             if 4 * count > self.factor.size:
@@ -228,9 +234,13 @@ cdef class SignCell:
             self.noise += ROUNDING * fabs(self.d[i]) * sqrt(self.G[j * self.ldg + j])
         memcpy(self.g, self.q, self.m * sizeof(double))
         self.subtract_gram(self.d, self.g)
+        for i in range(self.pinned):
+            j = self.P[i]
+            simd.axpy(self.m, self.base[j] - self.w[j], self.G + j * self.ldg, self.g)
+            self.noise += ROUNDING * fabs(self.w[j] - self.base[j]) * sqrt(self.G[j * self.ldg + j])
         for i in range(self.based):
             j = self.B[i]
-            if self.where[j] < 0:
+            if self.where[j] == -1:
                 simd.axpy(self.m, self.base[j], self.G + j * self.ldg, self.g)
 
     cdef double misfit(self) noexcept nogil:
@@ -241,7 +251,7 @@ cdef class SignCell:
             j = self.A[i]
             self.x[i] = self.g[j] - self.l1 * self.f1[j] * self.sign[i] - self.l2 * self.f2[j] * self.w[j]
             share = fabs(self.x[i]) - self.noise * sqrt(self.G[j * self.ldg + j])
-            share /= self.l1 * self.f1[j]
+            share /= self.l1 * self.f1[j] if self.l1 * self.f1[j] > 0.0 else self.size
             if share > worst:
                 worst = share
         return worst
@@ -255,9 +265,14 @@ cdef class SignCell:
             w = self.w[j]
             total -= 0.5 * (w - self.base[j]) * (self.q[j] + self.g[j])
             total += self.l1 * self.f1[j] * fabs(w) + 0.5 * self.l2 * self.f2[j] * w * w
+        for i in range(self.pinned):
+            j = self.P[i]
+            w = self.w[j]
+            total -= 0.5 * (w - self.base[j]) * (self.q[j] + self.g[j])
+            total += self.l1 * self.f1[j] * fabs(w) + 0.5 * self.l2 * self.f2[j] * w * w
         for i in range(self.based):
             j = self.B[i]
-            if self.where[j] < 0:
+            if self.where[j] == -1:
                 total += 0.5 * self.base[j] * (self.q[j] + self.g[j])
         return total
 
@@ -267,9 +282,13 @@ cdef class SignCell:
         for i in range(self.factor.size):
             j = self.A[i]
             self.x[i] = self.q[j] - self.l1 * self.f1[j] * self.sign[i] - self.l2 * self.f2[j] * self.base[j]
+        for k in range(self.pinned):
+            j = self.P[k]
+            for i in range(self.factor.size):
+                self.x[i] -= (self.w[j] - self.base[j]) * self.G[j * self.ldg + self.A[i]]
         for k in range(self.based):
             j = self.B[k]
-            if self.where[j] < 0:
+            if self.where[j] == -1:
                 for i in range(self.factor.size):
                     self.x[i] += self.base[j] * self.G[j * self.ldg + self.A[i]]
         factor_solve(&self.factor, self.x)
@@ -282,7 +301,7 @@ cdef class SignCell:
         cdef int count = 0
         cdef double bound
         for j in range(self.m):
-            if self.where[j] >= 0 or not self.sides[j]:
+            if self.where[j] != -1 or not self.sides[j]:
                 continue
             bound = self.l1 * self.f1[j] * (1.0 + SLACK)
             if fabs(self.g[j]) <= bound or not self.sides[j] & (POSITIVE if self.g[j] > 0.0 else NEGATIVE):
@@ -292,23 +311,73 @@ cdef class SignCell:
                 count += 1
         return count
 
+    # ---------------------------------------------------------------- bounds other than zero
+
+    cdef void pin(self, Py_ssize_t j, double bound) noexcept nogil:
+        """Hold a feature that is not in A at a bound."""
+        self.w[j] = bound
+        if bound != 0.0:
+            self.where[j] = PINNED
+            self.P[self.pinned] = <int>j
+            self.pinned += 1
+        self.changes += 1
+
+    cdef void list_pinned(self) noexcept nogil:
+        """P <- those of its features that are still pinned."""
+        cdef Py_ssize_t i, n = 0
+        for i in range(self.pinned):
+            if self.where[self.P[i]] == PINNED:
+                self.P[n] = self.P[i]
+                n += 1
+        self.pinned = n
+
+    cdef int release(self) noexcept nogil:
+        """V <- pinned features that want to go back inside, no longer pinned, their signs in `entry`."""
+        cdef Py_ssize_t i, j
+        cdef int count = 0
+        cdef double rate, slack
+        for i in range(self.pinned):
+            j = self.P[i]
+            rate = self.g[j] - self.l2 * self.f2[j] * self.w[j]
+            rate = rate - self.l1 * self.f1[j] if self.w[j] > 0.0 else -rate - self.l1 * self.f1[j]
+            slack = SLACK * self.l1 * self.f1[j] + self.noise * sqrt(self.G[j * self.ldg + j])
+            if rate < -slack:
+                self.where[j] = -1
+                self.V[count], self.entry[count] = <int>j, self.w[j]
+                count += 1
+        if count:
+            self.list_pinned()
+        return count
+
     cdef void adopt_support(self) noexcept nogil:
-        """A <- features with w != 0, signs from w; pivots that are rounding noise are raised."""
+        """A <- features with w != 0, signs from w, P <- those at a bound; pivots that are rounding noise are raised."""
         cdef Py_ssize_t i, j
         cdef int count = 0
         for i in range(self.factor.size):
             j = self.A[i]
-            if self.w[j] == 0.0:
+            if self.w[j] == 0.0 or not self.lower[j] < self.w[j] < self.upper[j]:
                 self.leave[count] = <int>i
+                self.kinks[count].t, self.kinks[count].place = self.w[j], <int>j
                 count += 1
             elif self.sign[i] * self.w[j] < 0.0:
                 self.sign[i] = -self.sign[i]
                 self.changes += 1
         if count:
             self.drop(count)
+            for i in range(count):
+                self.pin(self.kinks[i].place, self.kinks[i].t)
         count = 0
+        for i in range(self.pinned):
+            j = self.P[i]
+            if self.w[j] == 0.0 or self.lower[j] < self.w[j] < self.upper[j]:
+                self.where[j] = -1
+                self.changes += 1
+        self.list_pinned()
         for j in range(self.m):
-            if self.w[j] != 0.0 and self.where[j] < 0:
+            if self.w[j] != 0.0 and self.where[j] == -1:
+                if not self.lower[j] < self.w[j] < self.upper[j]:
+                    self.pin(j, self.w[j])
+                    continue
                 self.V[count], self.entry[count] = <int>j, self.w[j]
                 count += 1
         if count:

@@ -9,7 +9,7 @@ support; a Newton step by preconditioned conjugate gradients with an exact line 
 with r = y - sum_j w_j (x_j - mean_j).  What is kept of r is t_i = s_i (r_i - offset): an update then costs the entries of
 its column only, the means enter by the scalar offset.
 """
-from libc.math cimport INFINITY, fabs
+from libc.math cimport INFINITY, fabs, sqrt
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport qsort
 from libc.string cimport memcpy, memset
@@ -25,6 +25,7 @@ cdef enum:
     MOST_PRODUCTS = 1000   # of a Newton step
 
 cdef double SLACK = 1e-11      # of the penalty: a gradient off it by less is on it
+cdef double SINGULAR = 1e-12  # of the diagonal: a curvature below is rounding noise
 cdef double ROUGH = 3e-2       # of the gap: how exact a Newton step is while features still enter
 
 
@@ -209,6 +210,15 @@ cdef class ResidualSet:
                 stops[k] = filled
         return k
 
+    def gradients(self, const double[::1] w):
+        """(m,) derivatives of the loss at the point w, with a minus."""
+        cdef Py_ssize_t j
+        for j in range(self.m):
+            self.w[j] = w[j]
+        self.recompute()
+        self.look()
+        return np.array(<double[:self.m]>self.g)
+
     # ---------------------------------------------------------------- columns
 
     cdef inline double dot(self, int j, const double* r) noexcept nogil:
@@ -356,17 +366,21 @@ cdef class ResidualSet:
         return total
 
     cdef double gap(self) noexcept nogil:
-        """Duality gap on the features at hand, from g; what unpenalised ones lack enters by the objective it is worth."""
+        """Duality gap on the features at hand, from g; what unpenalised ones lack enters by a bound."""
         cdef Py_ssize_t j
-        cdef double kappa = 1.0, total = 0.0, excess, bound, c, l1, l2
+        cdef double kappa = 1.0, total = 0.0, off = 0.0, excess, bound, c, l1, l2
         for j in range(self.m):
             l1, l2 = self.l1 * self.f1[j], self.l2 * self.f2[j]
             bound = self.upper[j] if self.g[j] > 0.0 else -self.lower[j]
             excess = fabs(self.g[j]) - l1
-            if excess <= 0.0 or bound == 0.0 or self.norm[j] == 0.0:
+            if excess <= 0.0 or self.norm[j] == 0.0:
                 continue
             if l1 == 0.0 and l2 == 0.0:
-                total += min(excess * excess / self.norm[j], excess * bound)
+                if self.w[j] == (self.upper[j] if self.g[j] > 0.0 else self.lower[j]):
+                    continue                        # a bound holds it
+                off += excess * excess / self.norm[j]
+            elif bound == 0.0:
+                continue
             elif l2 > 0.0:
                 c = min(excess / l2, bound)
                 total += c * (excess - 0.5 * l2 * c)
@@ -381,7 +395,8 @@ cdef class ResidualSet:
                 l1, l2 = self.l1 * self.f1[j], self.l2 * self.f2[j]
                 if l1 > 0.0 or l2 > 0.0:
                     total += l1 * fabs(self.w[j]) + 0.5 * l2 * self.w[j] * self.w[j] - kappa * self.g[j] * self.w[j]
-        return total
+                    total += sqrt(off * self.norm[j]) * fabs(self.w[j])
+        return total + off
 
     cdef inline double reach(self, int j) noexcept nogil:
         return self.f1[j] if self.f1[j] > 0.0 else 1.0
@@ -435,7 +450,7 @@ cdef class ResidualSet:
         The whole step, those whose sign turns going to zero, or, if `careful`, to the exact minimum along the line.
         """
         cdef int k, j, products = 0
-        cdef double rz = 0.0, rz_new, step, curvature, l1, size = 0.0, left = INFINITY, goal = 0.5 * self.goal, target = max(goal, ROUGH * gap)
+        cdef double rz = 0.0, rz_new, step, curvature, l1, size = 0.0, left = INFINITY, scale, goal = 0.5 * self.goal, target = max(goal, ROUGH * gap)
         cdef bint turning = False
         self.free = 0
         for j in range(<int>self.m):
@@ -468,7 +483,14 @@ cdef class ResidualSet:
             curvature = 0.0
             for k in range(self.free):
                 curvature += self.z[k] * self.h[k]
-            if not curvature > 0.0:
+            scale = 0.0
+            for k in range(self.free):
+                j = self.F[k]
+                scale += self.z[k] * self.z[k] * (self.norm[j] + self.l2 * self.f2[j])
+            if not curvature > SINGULAR * scale:    # downhill for ever, but for the kinks
+                careful = True
+                for k in range(self.free):
+                    self.d[k] += self.z[k] * rz / (SINGULAR * scale)
                 break
             step = rz / curvature
             rz_new = left = 0.0

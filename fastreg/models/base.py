@@ -12,12 +12,14 @@ from fastreg.path import linear_predictor
 class LinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Prediction from `coef_` and `intercept_`, and the record of the columns they belong to."""
 
-    def predict(self, X):
+    def predict(self, X, offset=None):
         """Predict with the fitted coefficients.
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (m, p)
+        X : array-like, DataFrame or sparse matrix of shape (m, p)
+        offset : array-like of shape (m,), default=None
+            Added to the prediction of each row.
 
         Returns
         -------
@@ -30,7 +32,11 @@ class LinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             named = given if names is not None else X
             validate_data(self, named, reset=False, skip_check_array=True)  # scikit-learn's errors and warnings
         validation.check_finite(X, names)
-        return linear_predictor(X, self.coef_.T, self.intercept_)
+        prediction = linear_predictor(X, self.coef_.T, self.intercept_)
+        offset = validation.as_offset(offset, X.shape[0])
+        if offset is None:
+            return prediction
+        return prediction + (offset if prediction.ndim == 1 else offset[:, None])
 
     @property
     def sparse_coef_(self):

@@ -12,16 +12,18 @@ from fastreg.solve import Task
 class ElasticNet(LinearRegressor):
     """Linear regression with L1 and L2 penalties.
 
-    With sample weights s_i and S = sum_i s_i, minimises over the intercept b and the coefficients w::
+    With sample weights s_i, S = sum_i s_i, offsets o_i and penalty factors v_j, minimises over the intercept b and the
+    coefficients w::
 
-        1/(2 S) sum_i s_i (y_i - b - x_i' w)^2  +  alpha sum_j ( l1_ratio |w_j| + (1 - l1_ratio)/2 w_j^2 )
+        1/(2 S) sum_i s_i (y_i - o_i - b - x_i' w)^2  +  alpha sum_j v_j ( l1_ratio |w_j| + (1 - l1_ratio)/2 w_j^2 )
+        subject to  lower_bounds <= w <= upper_bounds
 
     Parameters
     ----------
     alpha : float >= 0, default=1.0
         Strength of the penalty. 0 is least squares, of minimum norm if it has several solutions.
-    l1_ratio : float in (0, 1], default=0.5
-        Share of the L1 penalty.
+    l1_ratio : float in [0, 1], default=0.5
+        Share of the L1 penalty; 0 is ridge regression.
     fit_intercept : bool, default=True
         The intercept is not penalised.
     precompute : {"auto", True, False}, default=False
@@ -43,6 +45,10 @@ class ElasticNet(LinearRegressor):
     standardize : bool, default=False
         Penalise w_j * sd_j in place of w_j, sd_j the weighted 1/S standard deviation of column j. Coefficients are
         reported for the original columns.
+    penalty_factor : array-like of shape (p,), default=None
+        Factors v_j >= 0 of the penalty; 0 leaves a feature unpenalised, inf excludes it.
+    lower_bounds, upper_bounds : float or array-like of shape (p,), default=None
+        Bounds of the coefficients, ``lower_bounds <= 0 <= upper_bounds``.
     n_jobs : int, default=None
         Number of threads; None and -1 are all cores at hand. The result does not depend on it.
 
@@ -92,6 +98,9 @@ class ElasticNet(LinearRegressor):
         random_state=None,
         selection="cyclic",
         standardize=False,
+        penalty_factor=None,
+        lower_bounds=None,
+        upper_bounds=None,
         n_jobs=None,
     ):
         self.alpha = alpha
@@ -106,21 +115,27 @@ class ElasticNet(LinearRegressor):
         self.random_state = random_state
         self.selection = selection
         self.standardize = standardize
+        self.penalty_factor = penalty_factor
+        self.lower_bounds = lower_bounds
+        self.upper_bounds = upper_bounds
         self.n_jobs = n_jobs
 
-    def fit(self, X, y, sample_weight=None, check_input=True):
+    def fit(self, X, y, sample_weight=None, check_input=True, offset=None):
         """Fit the model.
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n, p)
-            float32 and float64 arrays are used as they are, in any memory layout; other numbers become float64.
+        X : array-like, DataFrame or sparse matrix of shape (n, p)
+            float32 and float64 arrays, and sparse matrices in CSC or CSR, are used as they are, in any memory layout;
+            other numbers become float64, other sparse formats CSC.
         y : array-like of shape (n,) or (n, k)
             Each of k columns is a problem of its own; all are solved together.
         sample_weight : float or array-like of shape (n,), default=None
             Weights >= 0, on any scale. Rows of weight zero count as absent.
         check_input : bool, default=True
             Without effect: the checks cost nothing.
+        offset : array-like of shape (n,), default=None
+            Added to the linear predictor of each row, with a coefficient of one.
 
         Returns
         -------
@@ -147,7 +162,6 @@ class ElasticNet(LinearRegressor):
             "fit_intercept": validation.as_bool(self.fit_intercept, "fit_intercept"),
             "standardize": validation.as_bool(self.standardize, "standardize"),
             "l1_ratio": validation.as_l1_ratio(self.l1_ratio),
-            "positive": positive,
             "alphas": np.array([validation.as_alpha(self.alpha)]),
             "eps": None,
             "tol": validation.as_tol(self.tol),
@@ -158,7 +172,13 @@ class ElasticNet(LinearRegressor):
         n, p = X.shape
         rows, y_ndim = validation.as_responses(y, n)
         shared["weights"] = validation.as_weights(sample_weight, n)
-        starts = self._start(len(rows), p, positive) if warm_start else None
+        offset = validation.as_offset(offset, n)
+        if offset is not None:
+            rows = rows - offset
+        lower, upper = validation.as_bounds(self.lower_bounds, self.upper_bounds, positive, p)
+        shared["lower"], shared["upper"] = lower, upper
+        shared["penalty_factor"] = validation.as_penalty_factor(self.penalty_factor, p)
+        starts = self._start(len(rows), p, lower, upper) if warm_start else None
 
         tasks = [Task(y=row, coef_init=None if starts is None else starts[k], **shared) for k, row in enumerate(rows)]
         solutions = solve(X, names, tasks, precompute=precompute, n_jobs=n_jobs)
@@ -179,7 +199,7 @@ class ElasticNet(LinearRegressor):
         self.n_iter_ = n_iter[0] if single else n_iter
         return self
 
-    def _start(self, k, p, positive):
+    def _start(self, k, p, lower, upper):
         """The previous coefficients as (k, p) float64, or None before the first fit."""
         if not hasattr(self, "coef_"):
             return None
@@ -192,7 +212,7 @@ class ElasticNet(LinearRegressor):
                 f"warm_start=True: the previous coefficients have shape {shown.shape}, this fit needs ({k}, {p}). Set "
                 "warm_start=False, or use a new estimator."
             )
-        return validation.as_coef_init(shown, k, p, positive)
+        return validation.as_coef_init(shown, k, p, lower, upper)
 
 
 class Lasso(ElasticNet):
@@ -205,7 +225,8 @@ class Lasso(ElasticNet):
     ----------
     alpha : float >= 0, default=1.0
         Strength of the penalty. 0 is least squares, of minimum norm if it has several solutions.
-    fit_intercept, precompute, copy_X, max_iter, tol, warm_start, positive, random_state, selection, standardize, n_jobs
+    fit_intercept, precompute, copy_X, max_iter, tol, warm_start, positive, random_state, selection, standardize, \
+penalty_factor, lower_bounds, upper_bounds, n_jobs
         As in `ElasticNet`.
 
     Attributes
@@ -241,6 +262,9 @@ class Lasso(ElasticNet):
         random_state=None,
         selection="cyclic",
         standardize=False,
+        penalty_factor=None,
+        lower_bounds=None,
+        upper_bounds=None,
         n_jobs=None,
     ):
         super().__init__(
@@ -256,5 +280,8 @@ class Lasso(ElasticNet):
             random_state=random_state,
             selection=selection,
             standardize=standardize,
+            penalty_factor=penalty_factor,
+            lower_bounds=lower_bounds,
+            upper_bounds=upper_bounds,
             n_jobs=n_jobs,
         )

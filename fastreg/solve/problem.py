@@ -14,14 +14,17 @@ class Task:
     weights: np.ndarray | None  # (n,) or None: ones
     fit_intercept: bool
     standardize: bool
-    l1_ratio: float
-    positive: bool
+    l1_ratio: float  # 0 (alphas then are values) to 1
     alphas: np.ndarray | int  # (L,) strictly descending, or how many on a geometric grid down to eps * alpha_max
     eps: float | None
     tol: float  # bound of the duality gap, relative to the objective of the null model
     max_iter: int  # coordinate-descent sweeps plus Newton steps for one alpha
     coef_init: np.ndarray | None  # (p,) start for the first alpha
     random_state: int | None = None  # not None: random order of coordinates
+    penalty_factor: np.ndarray | None = None  # (p,) >= 0, or None: ones; 0 unpenalised, inf excluded
+    lower: np.ndarray | None = None  # (p,) <= 0, or None: no bounds
+    upper: np.ndarray | None = None  # (p,) >= 0
+    dfmax: int | None = None  # end the path before it has more nonzero coefficients
 
 
 @dataclass(slots=True)
@@ -38,6 +41,7 @@ class Solution:
     alpha_max: float  # smallest alpha at which all coefficients are zero
     null_objective: float
     null_intercept: float
+    null_coef: np.ndarray | None  # (p,) of the model without penalised features; None: zeros
     deviance_ratio: np.ndarray  # (L,)
     n_iter: np.ndarray  # (L,) sweeps plus Newton steps
     n_passes: int  # full products with X that the batch made

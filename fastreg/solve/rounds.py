@@ -124,6 +124,23 @@ class Batch:
                 y = self.Y[run.target]
                 squares = y @ y if run.task.weights is None else (run.task.weights * y) @ y
                 run.begin(gradient, 0.5 * squares / run.sample.total, self.means[run.target])
+        some = [run for run in runs if len(run.free)]
+        for start in range(0, len(some), at_once):
+            self.fit_null(some[start : start + at_once])
+
+    def fit_null(self, runs):
+        """The unpenalised features of each run, and the gradient of what they leave."""
+        for run in runs:
+            run.sample.add(run.free[run.sample.place[run.free] < 0])
+        for run in runs:
+            run.fit_null()
+            run.lanes, run.solved = [0], [run.null_model]
+        R, C, squares = self.residuals(runs)
+        self.design.correlate(R, C, self.jobs)
+        self.passes += 1
+        for run in runs:
+            panel, lane = run.segments[0]
+            run.settle(C[panel, :, lane] / run.sample.total, 0.5 * squares[panel, lane] / run.sample.total)
 
     def groups(self, runs):
         """Runs that share a round: as many as there are lanes for."""
@@ -151,6 +168,27 @@ class Batch:
             for run in runs:
                 run.judge(None, [], None, None, None, np.empty(0, np.intp))
             return
+        R, C, squares = self.residuals(runs)
+        outcomes = [Outcome(run, self.design, R.shape[0] * R.shape[2]) for run in runs]
+
+        def reduce(k, first, stop):
+            for outcome in outcomes:
+                outcome.scan(C, k, first, stop)
+
+        late = any(len(run.free) for run in runs)  # their certificates need the products with those features first
+        self.design.correlate(R, C, self.jobs, None if late else reduce)
+        if late:
+            for outcome in outcomes:
+                outcome.look_at_free(C)
+            for k, (first, stop) in enumerate(self.design.blocks(R.shape[0] * R.shape[2])):
+                reduce(k, first, stop)
+        self.passes += 1
+        for run, outcome in zip(runs, outcomes, strict=True):
+            run.judge(C, run.segments, squares, *outcome.totals())
+
+    def residuals(self, runs):
+        """R, room for X'R, and the weighted squares (panels, width), for the lanes of all runs."""
+        count = sum(len(run.lanes) for run in runs)
         R, C = self.panels(count)
         width = R.shape[2]
         target = np.full((R.shape[0], width), -1, dtype=np.intp)
@@ -170,16 +208,7 @@ class Batch:
             squares[k] = self.residual_panel(R[k : k + 1], target[k : k + 1], members[k], 1 if alone else self.jobs)
 
         parallel_for(residuals, len(R), self.jobs if alone else 1)
-        outcomes = [Outcome(run, self.design, R.shape[0] * width) for run in runs]
-
-        def reduce(k, first, stop):
-            for outcome in outcomes:
-                outcome.scan(C, k, first, stop)
-
-        self.design.correlate(R, C, self.jobs, reduce)
-        self.passes += 1
-        for run, outcome in zip(runs, outcomes, strict=True):
-            run.judge(C, run.segments, squares, *outcome.totals())
+        return R, C, squares
 
     def residual_panel(self, R, target, entries, jobs):
         """Residuals of one panel's solutions; `entries` are (sample, lane, places, values)."""
@@ -222,6 +251,15 @@ class Outcome:
                 self.parts.append([panel, lane, slice(n, n + 1)])
         self.l1, self.l2 = run.l1[run.lanes], run.l2[run.lanes]
         self.scratch = len(self.parts) > 1
+        self.off = np.zeros(len(run.lanes))
+
+    def look_at_free(self, C):
+        """What is left of the unpenalised features in each lane's residual."""
+        run = self.run
+        if len(run.free):
+            for n, (panel, lane) in enumerate(run.segments):
+                c = C[panel, run.free, lane] / run.sample.total
+                self.off[n] = np.sqrt(run.projection(c, *run.solved[run.lanes[n]])[2])
 
     def scan(self, C, k, first, stop):
         run = self.run
@@ -229,7 +267,7 @@ class Outcome:
         for panel, lane, part in self.parts:
             certificate.scan(
                 C, panel, lane, first, stop, 1.0 / run.sample.total, self.l1[part], self.l2[part],
-                run.factor1, run.factor2, run.task.positive, run.sample.place,
+                run.factor1, run.factor2, run.task.lower, run.task.upper, run.norm, self.off[part], run.sample.place,
                 self.largest[k, part], self.conjugate[k, part], missed,
             )  # fmt: skip
             if self.scratch:
@@ -248,10 +286,14 @@ def solution(run, p, passes):
         features.append(index[order])
         values.append(w[order])
         indptr[k + 1] = indptr[k] + len(index)
+    null_coef = None
+    if len(run.free):
+        null_coef = np.zeros(p)
+        null_coef[run.sample.features[run.null_model[0]]] = run.null_model[1]
     indices = np.concatenate(features)
     if max(indptr[-1], p) < 2**31:
         indptr, indices = indptr.astype(np.int32), indices.astype(np.int32)
     return Solution(
         run.alphas, indptr, indices, np.concatenate(values), p, run.intercepts, run.gaps, float(run.alpha_max),
-        float(run.null), float(run.level), run.explained, run.n_iter, passes,
+        float(run.null), float(run.level - run.level_of(*run.null_model)), null_coef, run.explained, run.n_iter, passes,
     )  # fmt: skip

@@ -6,6 +6,7 @@ from ..kernels import certificate
 from ..kernels.active import ActiveSet
 from ..kernels.residual import ResidualSet
 from .least_squares import least_squares
+from .sample import Sample
 
 STEP = 0.5  # alphas further apart than this get steps in between, solved but not reported
 LOOSE = 1e-2  # relative gap that is good enough for such a step
@@ -21,11 +22,17 @@ class Run:
 
     def __init__(self, task, sample, target, response):
         self.task, self.sample, self.target = task, sample, target
-        self.factor1 = self.factor2 = None  # penalty factors (p,), None: ones
+        factor = task.penalty_factor
+        self.factor1 = None if factor is None else factor.copy()  # (p,), None: ones
+        self.factor2 = factor
         if task.standardize:
             spread = sample.standard_deviations()
-            self.factor1 = np.where(spread > 0, spread, np.inf)
-            self.factor2 = np.where(spread > 0, spread**2, np.inf)
+            v = 1.0 if factor is None else factor
+            with np.errstate(invalid="ignore"):  # a constant column is excluded, whatever its factor
+                self.factor1 = np.where(spread > 0, v * spread, np.inf)
+                self.factor2 = np.where(spread > 0, v * spread**2, np.inf)
+        self.free = np.empty(0, np.intp) if self.factor1 is None else np.flatnonzero(self.factor1 == 0)
+        self.norm = None  # (p,) of the columns, needed where some are unpenalised
         seed = 0 if task.random_state is None else 2 * task.random_state + 1
         self.exact = sample.gram is not None  # else on residuals, to a goal
         seed &= 2**64 - 1
@@ -44,16 +51,48 @@ class Run:
     # ------------------------------------------------------------------ set-up
 
     def begin(self, gradient, null_objective, level):
-        """Take the gradient at zero (p,), divided by the total weight, and the null model; settle the grid."""
+        """Take the gradient at zero (p,), divided by the total weight, and objective and level of the constant model."""
         task = self.task
-        self.base_gradient = self.gradient = gradient
+        self.base_gradient, self.constant_objective, self.level = gradient, null_objective, level
+        self.size = float(np.abs(gradient).max(initial=0.0))
+        self.null_model = np.empty(0, np.int32), np.empty(0)
+        if self.exact:
+            self.active.size = self.size
+        if len(self.free):
+            square = sample_squares(self.sample)
+            self.norm = np.sqrt(square / self.sample.total)
+            known = Sample(self.sample.design, task.weights, task.fit_intercept, self.sample.jobs)
+            known.add(self.free)
+            self.free_gram = known.gram
+        else:
+            self.settle(gradient, null_objective)
+
+    def fit_null(self):
+        """Fit the unpenalised features alone, which are all that is known yet."""
+        self.extend()
+        index, value = np.empty(2 * self.known, np.int32), np.empty(2 * self.known)
+        stops, counts, versions = np.zeros(2, np.intp), np.zeros(1, np.int64), np.zeros(1, np.int64)
+        one, none, whole = np.ones(1), np.zeros(1), np.zeros(1, np.uint8)
+        if self.exact:
+            self.active.solve(
+                self.sample.gram, one, none, whole, self.task.max_iter, BUDGET, index, value, stops, counts, versions
+            )
+        else:
+            self.active.goal = ROUNDING * self.constant_objective
+            self.active.solve(one, none, whole, self.task.max_iter, BUDGET, index, value, stops, counts)
+        self.null_model = index[: stops[1]].copy(), value[: stops[1]].copy()
+
+    def settle(self, gradient, null_objective):
+        """Take gradient and objective of the null model; settle the grid."""
+        task = self.task
+        self.gradient = gradient
         self.slope = np.zeros_like(gradient)
-        self.null, self.level = null_objective, level
+        self.null = null_objective if null_objective > 1e-28 * self.constant_objective else 0.0
         if not self.exact:
             self.active.goal = max(GOAL * task.tol, ROUNDING) * self.null
-        size = gradient if self.factor1 is None else gradient / self.factor1
-        top = size.max(initial=0.0) if task.positive else np.abs(size).max(initial=0.0)
-        self.alpha_max = max(top, 0.0) / task.l1_ratio
+        self.alpha_max = np.inf
+        if task.l1_ratio > 0:
+            self.alpha_max = self.share_of_penalty(gradient) / task.l1_ratio
         self.alpha = self.alpha_max
         if isinstance(task.alphas, (int, np.integer)):
             eps = task.eps or (1e-3 if len(task.y) >= len(gradient) else 1e-2)
@@ -61,19 +100,42 @@ class Run:
         else:
             self.alphas = np.asarray(task.alphas, dtype=np.float64)
         count = len(self.alphas)
-        self.gaps, self.explained, self.intercepts = np.zeros(count), np.zeros(count), np.full(count, level)
+        explained = 1.0 - null_objective / (self.constant_objective or 1.0)
+        self.gaps, self.explained = np.zeros(count), np.full(count, explained if len(self.free) else 0.0)
+        self.intercepts = np.full(count, self.level)
         self.n_iter = np.zeros(count, dtype=np.int64)
         self.empty = int(np.count_nonzero(self.alphas >= self.alpha_max * (1 - 1e-15))) if self.null > 0 else count
-        self.pieces = [(np.empty(0, np.int32), np.empty(0))] * self.empty
+        places, values = self.null_model
+        self.pieces = [(self.sample.features[places], values)] * self.empty
+        self.intercepts[: self.empty] -= self.level_of(places, values)
         self.unpenalised = self.empty < count and self.alphas[-1] == 0.0
         warm = task.coef_init is not None
-        self.ladder, self.report = ladder(self.alpha_max, self.alphas[self.empty : count - self.unpenalised], warm)
+        wanted = self.alphas[self.empty : count - self.unpenalised]
+        self.ladder, self.report = wanted, np.arange(len(wanted))
+        if task.l1_ratio > 0:
+            self.ladder, self.report = ladder(self.alpha_max, wanted, warm)
         self.report[self.report >= 0] += self.empty
         self.warm = warm and self.ladder.size > 0
+        self.stopped = None  # index of the alpha at which the path has too many features
+
+    def share_of_penalty(self, gradient):
+        """The largest l1 at which some penalised feature leaves zero."""
+        size = np.abs(gradient) if self.task.lower is None else np.maximum(
+            np.where(self.task.upper > 0, gradient, 0.0), np.where(self.task.lower < 0, -gradient, 0.0)
+        )  # fmt: skip
+        if self.factor1 is not None:
+            size = np.divide(size, self.factor1, out=np.zeros_like(size), where=self.factor1 > 0)
+        return size.max(initial=0.0)
+
+    def level_of(self, places, values):
+        """What a solution takes off the intercept."""
+        if not self.sample.centred:
+            return 0.0
+        return (self.sample.mean[places] + self.sample.offset[places]) @ values
 
     @property
     def done(self):
-        return self.k >= len(self.ladder)
+        return self.k >= len(self.ladder) or self.stopped is not None
 
     # ------------------------------------------------------------------ before a round
 
@@ -88,6 +150,9 @@ class Run:
         if self.sample.complete:
             self.stop = self.k + most
             return np.empty(0, np.intp)
+        if self.task.l1_ratio == 0.0:
+            self.stop = self.k + most
+            return np.flatnonzero(place < 0)
         most = min(most, self.reach)
         needed = self.needed_at()
         candidates = np.flatnonzero(needed >= self.ladder[self.k + most - 1])
@@ -121,17 +186,23 @@ class Run:
         slope = self.slope / share
         ahead = self.gradient / share
         if self.factor1 is not None:
-            slope /= self.factor1
-            ahead /= self.factor1
+            slope /= np.where(self.factor1 > 0, self.factor1, 1.0)
+            ahead /= np.where(self.factor1 > 0, self.factor1, 1.0)
         ahead -= top * slope  # the gradient is ahead + alpha * slope
         gap = np.maximum(1.0 + gamma - slope, 1e-3)
         needed = (ahead + gamma * top) / gap
-        if not self.task.positive:
+        if self.task.lower is None or (self.task.lower < 0).any():
+            if self.task.lower is not None:
+                needed[self.task.upper == 0] = -1.0
             np.add(slope, 1.0 + gamma, out=slope)
             np.maximum(slope, 1e-3, out=slope)
             np.subtract(gamma * top, ahead, out=ahead)
             ahead /= slope
+            if self.task.lower is not None:
+                ahead[self.task.lower == 0] = -1.0
             np.maximum(needed, ahead, out=needed)
+        if self.factor1 is not None:
+            needed[np.isinf(self.factor1)] = -1.0
         needed[self.sample.place >= 0] = -1.0
         return needed
 
@@ -149,19 +220,22 @@ class Run:
             if self.factor1 is None:
                 self.factor1 = np.ones(self.sample.design.p)
             self.factor1[new[dead]] = np.inf
+        lower, upper = np.full(len(new), -np.inf), np.full(len(new), np.inf)
+        if self.task.lower is not None:
+            lower, upper = self.task.lower[new], self.task.upper[new]
         if self.exact:
-            sides = np.where(dead, 0, 1 if self.task.positive else 3).astype(np.int8)
-            self.active.extend(self.base_gradient[new], f1, f2, sides)
+            self.active.extend(
+                self.base_gradient[new], f1, f2, np.where(dead, 0.0, lower), np.where(dead, 0.0, upper)
+            )
         else:
-            self.extend_residual(np.where(dead, 0.0, self.sample.norm[at]), f1, f2)
+            self.extend_residual(np.where(dead, 0.0, self.sample.norm[at]), f1, f2, lower, upper)
         self.known = len(self.sample.features)
 
-    def extend_residual(self, norm, f1, f2):
+    def extend_residual(self, norm, f1, f2, lower, upper):
         sample, at = self.sample, slice(self.known, None)
-        lower = np.full(len(norm), 0.0 if self.task.positive else -np.inf)
         dense = len(sample.columns) > 0
         mean = np.zeros(len(norm)) if dense or not sample.centred else sample.mean[at]
-        self.active.extend(mean, norm, f1, f2, lower, np.full(len(norm), np.inf))
+        self.active.extend(mean, norm, f1, f2, lower, upper)
         if dense:
             self.active.read_packed(sample.columns)
         else:
@@ -245,7 +319,7 @@ class Run:
                 i += 1
                 continue
             last = i
-            if self.task.l1_ratio == 1.0:
+            if self.task.l1_ratio == 1.0 and len(self.free) == 0:
                 while last + 1 < len(version) and version[last + 1] == version[i]:
                     last += 1
             lanes.append(i)
@@ -262,11 +336,16 @@ class Run:
         lane_of = {i: n for n, i in enumerate(self.lanes)}
 
         def proof(i):
-            """(places, values, gradient there, r'r / S, largest share of a penalty) of solution i with a lane."""
+            """Solution i with a lane: (places, values, gradient there, r'r / S, largest, conjugate, off)."""
             panel, lane = segments[lane_of[i]]
             places, values = self.solved[i]
             c = C[panel, sample.features[places], lane] * scale
-            return places, values, c, squares[panel, lane] * scale, largest[lane_of[i]]
+            more, off = 0.0, 0.0
+            if len(self.free):
+                more, off, projected = self.free_part(C[panel, self.free, lane] * scale, places, values)
+                c[np.isin(sample.features[places], projected)] = 0.0
+            n = lane_of[i]
+            return places, values, c, squares[panel, lane] * scale, largest[n], conjugate[n] + more, off
 
         while accepted < asked:
             i = accepted
@@ -275,14 +354,14 @@ class Run:
                 accepted += 1
                 continue
             if i in self.inner:
-                places, values, c, rss, top = self.mean_proof(i, *map(proof, self.inner[i]))
+                places, values, c, rss, top, h, off = self.mean_proof(i, *map(proof, self.inner[i]))
                 self.solved[i] = places, values
             else:
-                places, values, c, rss, top = proof(i)
-            h = conjugate[lane_of[i]] if i in lane_of else 0.0
+                places, values, c, rss, top, h, off = proof(i)
             gap = certificate.gap(
-                sample.features[places], values, c, self.l1[i], self.l2[i], self.factor1, self.factor2, rss, top, h
-            )
+                sample.features[places], values, c, self.l1[i], self.l2[i], self.factor1, self.factor2, rss, top, h,
+                off, self.norm,
+            )  # fmt: skip
             at = self.report[self.k + i]
             bound = self.task.tol if at >= 0 else max(self.task.tol, LOOSE)
             if gap > bound * self.null and (len(missed) or self.polished < POLISHES):
@@ -314,14 +393,44 @@ class Run:
 
     def mean_proof(self, i, before, after):
         """What `proof` says of a solution between two others with the same signed support."""
-        places, v0, c0, rss0, top0 = before
-        _, v1, c1, rss1, top1 = after
+        places, v0, c0, rss0, top0, h0, _ = before
+        _, v1, c1, rss1, top1, h1, _ = after
         first, last = self.inner[i]
         t = (self.l1[i] - self.l1[first]) / (self.l1[last] - self.l1[first])
         step = v1 - v0
         bend = step @ self.sample.gram[np.ix_(places, places)] @ step
         rss = (1 - t) * rss0 + t * rss1 - t * (1 - t) * bend
-        return places, (1 - t) * v0 + t * v1, (1 - t) * c0 + t * c1, rss, (1 - t) * top0 + t * top1
+        mean = [a + t * (b - a) for a, b in ((v0, v1), (c0, c1), (top0, top1), (h0, h1))]
+        return places, mean[0], mean[1], rss, mean[2], mean[3], 0.0
+
+    def projection(self, c, places, values):
+        """Unpenalised features that a dual point must be orthogonal to, and d'd / S of the projection on them.
+
+        `c` is the gradient at all unpenalised features.  Left out are those that a bound holds.
+        """
+        task, w = self.task, np.zeros(len(self.free))
+        order = {feature: k for k, feature in enumerate(self.free)}
+        for feature, value in zip(self.sample.features[places], values, strict=True):
+            if feature in order:
+                w[order[feature]] = value
+        held = np.zeros(len(w), bool)
+        if task.lower is not None:
+            edge = np.where(c > 0, task.upper[self.free], task.lower[self.free])
+            held = np.isfinite(edge) & (w == edge)
+        inside = np.flatnonzero(~held)
+        G = self.free_gram[np.ix_(inside, inside)]
+        h = np.linalg.lstsq(G, c[inside], rcond=1e-13)[0]
+        return inside, held, max(float(h @ c[inside]), 0.0)
+
+    def free_part(self, c, places, values):
+        """(conjugate, off, projected): what the unpenalised features add to a certificate; `c` is their gradient."""
+        inside, held, off = self.projection(c, places, values)
+        more = 0.0
+        if held.any():
+            c, at = c[held], self.free[held]
+            edge = np.where(c > 0, self.task.upper[at], -self.task.lower[at])
+            more = float((np.abs(c) + np.sqrt(off) * self.norm[at]) @ edge)
+        return more, off, self.free[inside]
 
     def accept(self, at, i, gap, rss):
         """Put solution i down as the answer for alpha number `at` (negative: a step on the way)."""
@@ -330,11 +439,16 @@ class Run:
             return
         places, values = self.solved[i]
         self.support = len(places)
-        self.gaps[at], self.explained[at] = gap, 1.0 - rss / (2.0 * self.null)
+        if self.task.dfmax is not None and at > 0 and self.stopped is None:
+            used = values != 0
+            if len(self.free):
+                used &= self.factor1[self.sample.features[places]] > 0
+            if used.sum() > self.task.dfmax:
+                self.stopped = at
+        self.gaps[at], self.explained[at] = gap, 1.0 - rss / (2.0 * self.constant_objective)
         self.n_iter[at], self.carried = self.carried, 0
         self.pieces.append((self.sample.features[places], values))
-        if self.sample.centred:
-            self.intercepts[at] -= (self.sample.mean[places] + self.sample.offset[places]) @ values
+        self.intercepts[at] -= self.level_of(places, values)
 
     def remember(self, C, segments, last):
         """Keep the gradient at the last accepted lane, and its change by alpha."""
@@ -366,19 +480,56 @@ class Run:
 
     def finish(self, y):
         """Where the grid ends at alpha = 0, the least-squares solution."""
+        if self.stopped is not None:
+            for name in ("alphas", "gaps", "explained", "intercepts", "n_iter", "pieces"):
+                setattr(self, name, getattr(self, name)[: self.stopped])
+            return
         if not self.unpenalised:
             return
         X = self.sample.design.X
-        w, self.intercepts[-1], residual = least_squares(X, y, self.task)
+        bounded = self.task.lower is not None
+        solve = self.bounded_least_squares if bounded and not self.sample.design.dense else least_squares
+        w, self.intercepts[-1], residual = solve(X, y, self.task)
         used = np.flatnonzero(w)
         self.pieces.append((used, w[used]))
         self.gaps[-1], self.n_iter[-1] = residual**2 * self.null, 1
         r = y - X[:, used] @ w[used] - self.intercepts[-1]
         squares = r @ r if self.task.weights is None else (self.task.weights * r) @ r
-        self.explained[-1] = 1.0 - squares / self.sample.total / (2.0 * self.null)
+        self.explained[-1] = 1.0 - squares / self.sample.total / (2.0 * self.constant_objective)
+
+    def bounded_least_squares(self, X, y, task):
+        """What `least_squares` returns, for a sparse X: the engine with nothing penalised, from its last solution."""
+        design, p = self.sample.design, self.sample.design.p
+        sample = Sample(design, task.weights, task.fit_intercept, self.sample.jobs, keeps_gram=False)
+        sample.add(np.arange(p, dtype=np.intp))
+        level = self.level if task.fit_intercept else 0.0
+        active = ResidualSet(y - level, task.weights, sample.total)
+        in_use = sample.norm > 0 if task.penalty_factor is None else (sample.norm > 0) & np.isfinite(task.penalty_factor)
+        none = np.zeros(p)
+        mean = sample.mean if task.fit_intercept else none
+        active.extend(mean, np.where(in_use, sample.norm, 0.0), none, none, task.lower, task.upper)
+        starts, stops, index, value = design.entries(sample.features)
+        active.read_sparse(index, value, starts.astype(np.intp), stops.astype(np.intp))
+        active.goal = ROUNDING * self.constant_objective
+        where, w, ends, count = np.empty(2 * p, np.int32), np.empty(2 * p), np.zeros(2, np.intp), np.zeros(1, np.int64)
+        active.solve(np.ones(1), np.zeros(1), np.zeros(1, np.uint8), task.max_iter, BUDGET, where, w, ends, count)
+        coef = np.zeros(p)
+        coef[where[: ends[1]]] = w[: ends[1]]
+        gradient, start = active.gradients(coef), active.gradients(none)
+        gradient = np.where(coef < task.upper, np.maximum(gradient, 0), 0) + np.where(
+            coef > task.lower, np.minimum(gradient, 0), 0
+        )
+        size = np.linalg.norm(start[in_use]) or 1.0
+        return coef, float(level - mean @ coef), float(np.linalg.norm(gradient[in_use]) / size)
 
     def l2_at(self, k):
         return (1.0 - self.task.l1_ratio) * self.ladder[k]
+
+
+def sample_squares(sample):
+    """(p,) centred sums of squares of all columns."""
+    every = np.arange(sample.design.p, dtype=np.intp)
+    return sample.design.moments(every, sample.weights, sample.total, sample.centred, sample.jobs)[1]
 
 
 def grid(alpha_max, count, eps):
