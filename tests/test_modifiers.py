@@ -23,8 +23,8 @@ def kkt_residual(
     X, y, w, intercept, alpha, *, l1_ratio=1.0, fit_intercept=True, standardize=False, sample_weight=None,
     penalty_factor=None, lower_bounds=-np.inf, upper_bounds=np.inf, offset=0.0,
 ):  # fmt: skip
-    """How far w is from optimal: the largest distance of a partial derivative from the subdifferential of its penalty and
-    bounds, over the largest derivative at zero; with an intercept, that of the intercept too."""
+    """How far w is from optimal: the largest distance of a partial derivative from the subdifferential of its penalty
+    and bounds, over the largest derivative at zero; with an intercept, that of the intercept too."""
     X = np.asarray(X.toarray() if sparse.issparse(X) else X, dtype=np.float64)
     n, p = X.shape
     s = np.full(n, 1 / n) if sample_weight is None else sample_weight / np.sum(sample_weight)

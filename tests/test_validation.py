@@ -213,7 +213,8 @@ def test_alphas():
 def test_a_start_for_each_problem():
     assert validation.as_coef_init(None, 2, 3) is None
     assert_array_equal(validation.as_coef_init([1, -2, 3], 2, 3), [[1, -2, 3]] * 2)
-    assert_array_equal(validation.as_coef_init([[1, -2], [3, 4]], 2, 2, np.zeros(2), np.full(2, np.inf)), [[1, 0], [3, 4]])
+    start = validation.as_coef_init([[1, -2], [3, 4]], 2, 2, np.zeros(2), np.full(2, np.inf))
+    assert_array_equal(start, [[1, 0], [3, 4]])
 
 
 def test_seeds():

@@ -9,9 +9,9 @@ from .ridge import ridge_path
 def least_squares(X, y, task):
     """Coefficients, intercept and relative residual of the normal equations, for one task at alpha = 0.
 
-    Excluded features stay at zero.  Bounds, for a dense X only, make it a bounded problem (Lawson & Hanson 1974 for lower
-    bounds of zero alone, else Stark & Parker 1995, or the trust region of Branch, Coleman & Li 1999 for a wide X) on a
-    centred copy of X; the residual then counts only the gradient that a feature could follow.
+    Excluded features stay at zero.  Bounds, for a dense X only, make it a bounded problem (Lawson & Hanson 1974 for
+    lower bounds of zero alone, else Stark & Parker 1995, or the trust region of Branch, Coleman & Li 1999 for a wide X)
+    on a centred copy of X; the residual then counts only the gradient that a feature could follow.
     """
     kept = slice(None)
     if task.penalty_factor is not None and np.isinf(task.penalty_factor).any():
@@ -33,13 +33,17 @@ def least_squares(X, y, task):
     else:
         bounds = task.lower[kept], task.upper[kept]
         w[kept] = _bounded((some - mean) * root[:, None], root * (y - level), *bounds, task.max_iter)
-    gradient = np.asarray(some.T @ (share * (y - level - some @ w[kept] + mean @ w[kept])))
-    gradient -= mean * (share @ (y - level - some @ w[kept] + mean @ w[kept]))
+
+    def correlate(r):
+        return some.T @ (share * r) - mean * (share @ r)
+
+    gradient = correlate(y - level - some @ w[kept] + mean @ w[kept])
     if task.lower is not None:
         free_up, free_down = w[kept] < task.upper[kept], w[kept] > task.lower[kept]
-        gradient = np.where(free_up, np.maximum(gradient, 0.0), 0.0) + np.where(free_down, np.minimum(gradient, 0.0), 0.0)
-    start = np.asarray(some.T @ (share * (y - level))) - mean * (share @ (y - level))
-    return w, float(level - mean @ w[kept]), float(np.linalg.norm(gradient) / (np.linalg.norm(start) or 1.0))
+        gradient = np.where(free_up, np.maximum(gradient, 0.0), 0.0)
+        gradient += np.where(free_down, np.minimum(gradient, 0.0), 0.0)
+    residual = np.linalg.norm(gradient) / (np.linalg.norm(correlate(y - level)) or 1.0)
+    return w, float(level - mean @ w[kept]), float(residual)
 
 
 def _smallest(X, root, mean, t, task):

@@ -51,7 +51,7 @@ class Run:
     # ------------------------------------------------------------------ set-up
 
     def begin(self, gradient, null_objective, level):
-        """Take the gradient at zero (p,), divided by the total weight, and objective and level of the constant model."""
+        """Take the gradient at zero (p,), over the total weight, and objective and level of the constant model."""
         task = self.task
         self.base_gradient, self.constant_objective, self.level = gradient, null_objective, level
         self.size = float(np.abs(gradient).max(initial=0.0))
@@ -142,7 +142,7 @@ class Run:
     def plan(self, lanes, cost):
         """Features to bring in (not yet in the sample) for the next alphas, at most `lanes`; sets `stop`.
 
-        `cost(lanes, m, new, exact)` is what a round costs that needs so many lanes and brings in so many features in vain.
+        `cost(lanes, m, new, exact)` is what a round costs that needs so many lanes and brings in `new` features in vain.
         """
         self.room = lanes
         most = max(1, min(3 * lanes, len(self.ladder) - self.k))
@@ -224,9 +224,7 @@ class Run:
         if self.task.lower is not None:
             lower, upper = self.task.lower[new], self.task.upper[new]
         if self.exact:
-            self.active.extend(
-                self.base_gradient[new], f1, f2, np.where(dead, 0.0, lower), np.where(dead, 0.0, upper)
-            )
+            self.active.extend(self.base_gradient[new], f1, f2, np.where(dead, 0.0, lower), np.where(dead, 0.0, upper))
         else:
             self.extend_residual(np.where(dead, 0.0, self.sample.norm[at]), f1, f2, lower, upper)
         self.known = len(self.sample.features)
@@ -504,7 +502,9 @@ class Run:
         sample.add(np.arange(p, dtype=np.intp))
         level = self.level if task.fit_intercept else 0.0
         active = ResidualSet(y - level, task.weights, sample.total)
-        in_use = sample.norm > 0 if task.penalty_factor is None else (sample.norm > 0) & np.isfinite(task.penalty_factor)
+        in_use = sample.norm > 0
+        if task.penalty_factor is not None:
+            in_use &= np.isfinite(task.penalty_factor)
         none = np.zeros(p)
         mean = sample.mean if task.fit_intercept else none
         active.extend(mean, np.where(in_use, sample.norm, 0.0), none, none, task.lower, task.upper)

@@ -10,8 +10,8 @@ ROUNDING = 1e-15  # a column whose entries differ from their mean by no more tha
 class Sample:
     """What is known of the features met so far, shared by all problems that have the same weights.
 
-    Features are numbered in the order in which `add` brought them in.  `mean` is that of the columns as the design reads
-    them, `offset` what it takes off them besides, `norm` their centred sum of squares divided by the total weight.
+    Features are numbered in the order in which `add` brought them in.  `mean` is that of the columns as the design
+    reads them, `offset` what it takes off them besides, `norm` their centred sum of squares over the total weight.
     `gram[:m, :m]` is their Gram matrix, likewise; without one, `columns` are those of a dense design, centred.
     """
 
