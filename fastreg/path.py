@@ -289,7 +289,7 @@ def solve(X, names, tasks, *, precompute, n_jobs, verbose=0):
 
 
 def _report_progress(done, total):
-    sys.stderr.write(f"\rfastreg: {100 * done // total}% solved" + ("\n" if done == total else ""))
+    sys.stderr.write(f"\rfastreg: {int(100 * done / total)}% solved" + ("\n" if done == total else ""))
     sys.stderr.flush()
 
 

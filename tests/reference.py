@@ -232,3 +232,12 @@ def elastic_net_on_gram(G, q, l1, l2, sides, sweeps=20_000):
         if np.max(np.abs(w - before)) <= 1e-15 * max(1.0, np.max(np.abs(w))):
             break
     return w
+
+
+def dense_of(starts, stops, index, value, length):
+    """The lines of a sparse matrix as the columns of a dense one (length, lines), duplicates adding up in float64."""
+    X = np.zeros((length, len(starts)))
+    for j, (start, stop) in enumerate(zip(starts, stops, strict=True)):
+        for k in range(start, stop):
+            X[index[k], j] += np.float64(value[k])
+    return X

@@ -690,3 +690,15 @@ def test_a_start_with_a_constant_column_in_use(precompute):
     path = fit_path(X, y, alphas=[0.1, 0.05], coef_init=np.ones(6), precompute=precompute)
     assert path.relative_gaps.max() <= TOL
     assert not path.coefs.toarray()[2].any()
+
+
+@pytest.mark.parametrize(("n", "p"), [(50, 400), (20, 500), (200, 300), (300, 200)])
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+def test_a_start_that_is_nonsense_does_no_harm(n, p, l1_ratio):
+    rng = np.random.default_rng(n)
+    X = rng.normal(size=(n, p))
+    y = X[:, :5].sum(axis=1) + rng.normal(size=n)
+    for start in (np.ones(p), 10 * rng.normal(size=p), np.where(np.arange(p) < min(n, p) - 3, 9.0, 0.0)):
+        for alphas in ([0.5], [0.01], [1.0, 0.1]):
+            path = fit_path(X, y, alphas=alphas, coef_init=start, l1_ratio=l1_ratio)
+            assert path.relative_gaps.max() <= 1e-10

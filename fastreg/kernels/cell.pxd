@@ -16,6 +16,7 @@ cdef class SignCell:
     cdef readonly Py_ssize_t m
     cdef public long carried    # sweeps and steps spent on the way to the next alpha
     cdef Py_ssize_t capacity, ldg
+    cdef Py_ssize_t most        # features that the factor has room for at most
     cdef dict arrays
     cdef const double* G
     cdef double *w

@@ -28,8 +28,9 @@ cdef class SignCell:
     Features are numbered 0..m-1 in the order in which `extend` brought them; the Gram matrix has the same order.
     """
 
-    def __init__(self, unsigned long long seed=0):
+    def __init__(self, unsigned long long seed=0, Py_ssize_t most=1 << 40):
         self.m = self.capacity = 0
+        self.most = most
         self.arrays = {}
         self.factor.size = 0
         self.factor_l2 = 0.0
@@ -78,6 +79,10 @@ cdef class SignCell:
         integer = room("leave", np.int32); self.leave = &integer[0]
         small = room("sides", np.int8); self.sides = &small[0]
         raw = room("kinks", np.uint8, sizeof(Kink)); self.kinks = <Kink*>&raw[0]
+        self.capacity = capacity
+        capacity = min(capacity, self.most)
+        if capacity == old:
+            return
         triangle = np.empty(capacity * capacity)     # untouched pages cost nothing
         cdef double[::1] before, after = triangle
         if size:
@@ -86,7 +91,6 @@ cdef class SignCell:
                 memcpy(&after[j * capacity + j], &before[j * old + j], (size - j) * sizeof(double))
         self.arrays["L"] = triangle
         self.factor.L, self.factor.ld = &after[0], capacity
-        self.capacity = capacity
 
     def extend(self, const double[::1] q, const double[::1] f1, const double[::1] f2, const double[::1] lower,
                const double[::1] upper):
@@ -144,6 +148,10 @@ cdef class SignCell:
         self.changes += 1
         while start < count:
             k = min(<int>BLOCK, count - start)
+            if self.factor.size + k > self.factor.ld:       # more than X has rows: they would be refused anyway
+                for l in range(start, count):
+                    self.w[self.V[l]] = 0.0
+                return refused + count - start
             for l in range(k):
                 ridge[l] = self.l2 * self.f2[self.V[start + l]]
             at = self.factor.size

@@ -179,8 +179,8 @@ def moments(
 ):
     """Weighted mean and sums of squares of some columns.
 
-    Entries are summed into `column` first, where duplicates meet.  Means are taken about the first entry of a full
-    column, so that a constant one has a square of (nearly) zero.
+    Entries are summed into `column` first, where duplicates meet.  Means are taken about the first entry that counts of
+    a column with few zeros, so that a constant one has a square of (nearly) zero.
     """
     cdef Entries X = as_entries(index, value)
     cdef Py_ssize_t c, j, k, i, n = column.shape[0]
@@ -191,7 +191,12 @@ def moments(
             j = columns[c]
             for k in range(starts[j], stops[j]):
                 column[at(&X, k)] += entry(&X, k)
-            origin = column[at(&X, starts[j])] if stops[j] - starts[j] >= n else 0.0
+            origin = 0.0
+            if 2 * (stops[j] - starts[j]) >= n:
+                for k in range(starts[j], stops[j]):
+                    if not weighted or weights[at(&X, k)] > 0.0:
+                        origin = column[at(&X, k)]
+                        break
             mean[c] = square[c] = raw[c] = held = 0.0
             for k in range(starts[j], stops[j]):
                 i = at(&X, k)

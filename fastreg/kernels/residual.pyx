@@ -242,16 +242,19 @@ cdef class ResidualSet:
         return self.dot(j, self.t) / self.total + self.offset * self.mean[j]
 
     cdef void recompute(self) noexcept nogil:
-        """t, offset from w, from scratch; the offset makes the weighted sum of r zero."""
+        """t from w, from scratch, with an offset of zero: nothing cancels but what moves from here on."""
         cdef Py_ssize_t i
         cdef int j
+        cdef double level = 0.0
         for i in range(self.n):
             self.t[i] = self.y[i] if self.s == NULL else self.s[i] * self.y[i]
-        self.offset = 0.0
         for j in range(<int>self.m):
             if self.w[j] != 0.0:
                 self.axpy(j, -self.w[j], self.s, self.t)
-                self.offset += self.w[j] * self.mean[j]
+                level += self.w[j] * self.mean[j]
+        for i in range(self.n):
+            self.t[i] += level if self.s == NULL else self.s[i] * level
+        self.offset = 0.0
 
     cdef double squares(self) noexcept nogil:
         """r'r, weighted, over the total weight."""
@@ -510,15 +513,10 @@ cdef class ResidualSet:
         return self.move_carefully() if careful else self.move()
 
     cdef void advance(self, double t) noexcept nogil:
-        """Residual and offset after w += t d."""
+        """Residual after w += t d."""
         cdef Py_ssize_t i
-        cdef int k
-        cdef double level = 0.0
-        for k in range(self.free):
-            level += t * self.d[k] * self.mean[self.F[k]]
-        for i in range(self.n):                     # u has the level taken off, which is the offset's to take up
-            self.t[i] -= t * self.u[i] + level * (1.0 if self.s == NULL else self.s[i])
-        self.offset += level
+        for i in range(self.n):
+            self.t[i] -= t * self.u[i]
 
     cdef int move(self) noexcept nogil:
         """The whole step; those that turn go to zero, those that leave their bounds to the bound; returns how many."""

@@ -9,6 +9,7 @@ START = 1e-3  # seconds that a round costs beyond its flops
 ENTRY = 100  # flops that storing an entry of the Gram matrix is worth
 LOOKS = 10  # products with a feature for each alpha that is solved on residuals
 MOSTLY_RIDGE = 0.5  # an l1_ratio below which supports are expected to outgrow the rows of a wide X
+FEW_ROWS = 1_000  # and so many features in a support at most: its factor is cheap
 LANES = 24
 
 
@@ -19,6 +20,8 @@ class Plan:
     ----------
     lanes : int
         Residuals that one product takes at most.
+    at_once : int
+        Problems that are solved together at most.
     """
 
     def __init__(self, design, tasks, precompute):
@@ -28,6 +31,9 @@ class Plan:
         most = max(8, self.memory // 4 // (8 * (n + p)) // 8 * 8)
         wanted = 120 if design.pass_work <= 2_000_000 else LANES  # a small X: the fewer rounds the better
         self.lanes = min(most, max(wanted, LANES * math.ceil(len(tasks) / LANES)))
+        # what a problem keeps while it is solved: some vectors over the features, and the factor of its support
+        state = 8 * (8 * p + 2 * n + min(n, p) ** 2)
+        self.at_once = max(LANES, int(self.memory // 2 // state))
         self.alphas = sum(np.size(task.alphas) if np.ndim(task.alphas) else task.alphas for task in tasks)
 
     def full_gram(self):
@@ -45,7 +51,7 @@ class Plan:
         if self.precompute != "auto":
             return bool(self.precompute) or self.design.dense
         if not self.design.dense:
-            return self.full_gram()
+            return self.full_gram() or (task.l1_ratio >= MOSTLY_RIDGE and self.design.n <= FEW_ROWS)
         return task.l1_ratio >= MOSTLY_RIDGE or self.design.n >= self.design.p or self.full_gram()
 
     def round_cost(self, lanes, m, new, exact):

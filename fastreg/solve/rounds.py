@@ -37,28 +37,20 @@ def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None)
         design.take_off_large_means(jobs)
     targets, target_of = distinct_targets(design, tasks)
     plan = Plan(design, tasks, precompute)
-    samples = {}
-    runs = []
-    for task, target in zip(tasks, target_of, strict=True):
-        key = (id(task.weights), task.fit_intercept, plan.keeps_gram(task))
-        if key not in samples:
-            samples[key] = Sample(design, task.weights, task.fit_intercept, jobs, plan.keeps_gram(task))
-        runs.append(Run(task, samples[key], target, targets[0][target]))
     batch = Batch(design, targets, plan, jobs)
-    batch.begin(runs)
-    total = sum(len(run.ladder) for run in runs)
-    for sample in samples.values():
-        mine = [run for run in runs if run.sample is sample and not run.done]
-        if mine and sample.gram is not None and plan.full_gram():
-            sample.add(np.flatnonzero(sample.place < 0))
-    while unfinished := [run for run in runs if not run.done]:
-        for group in batch.groups(unfinished):
-            batch.round(group)
-        if progress is not None:
-            progress(sum(run.k for run in runs), total)
-    for run in runs:
-        run.finish(run.task.y)
-    return [solution(run, design.p, batch.passes) for run in runs]
+    samples, solutions = {}, []
+    for start in range(0, len(tasks), plan.at_once):
+        runs = []
+        for task, target in zip(tasks[start : start + plan.at_once], target_of[start:], strict=False):
+            key = (id(task.weights), task.fit_intercept, plan.keeps_gram(task))
+            if key not in samples:
+                samples[key] = Sample(design, task.weights, task.fit_intercept, jobs, plan.keeps_gram(task))
+            runs.append(Run(task, samples[key], target, targets[0][target]))
+        batch.solve(runs, progress and (lambda share, done=start: progress(done + share * len(runs), len(tasks))))
+        solutions += [solution(run, design.p) for run in runs]
+    for one in solutions:
+        one.n_passes = batch.passes
+    return solutions
 
 
 def distinct_targets(design, tasks):
@@ -91,6 +83,21 @@ class Batch:
         self.design, (self.Y, self.means), self.plan, self.jobs = design, targets, plan, jobs
         self.passes = 0
         self.buffers = None
+
+    def solve(self, runs, progress=None):
+        """Round after round, until all runs are done; `progress(share)` is called after each."""
+        self.begin(runs)
+        total = max(1, sum(len(run.ladder) for run in runs))
+        for sample in {id(run.sample): run.sample for run in runs if not run.done}.values():
+            if sample.gram is not None and not sample.complete and self.plan.full_gram():
+                sample.add(np.flatnonzero(sample.place < 0))
+        while unfinished := [run for run in runs if not run.done]:
+            for group in self.groups(unfinished):
+                self.round(group)
+            if progress is not None:
+                progress(sum(run.k if run.stopped is None else len(run.ladder) for run in runs) / total)
+        for run in runs:
+            run.finish(run.task.y)
 
     def panels(self, lanes):
         """Room for R and C with at least `lanes` lanes: arrays (panels, n, width), (panels, p, width)."""
@@ -277,7 +284,7 @@ class Outcome:
         return self.largest.max(axis=0), self.conjugate.sum(axis=0), np.flatnonzero(self.missed)
 
 
-def solution(run, p, passes):
+def solution(run, p):
     """The path of a finished run."""
     indptr = np.zeros(len(run.alphas) + 1, dtype=np.int64)
     features, values = [np.empty(0, np.int64)], [np.empty(0)]
@@ -295,5 +302,5 @@ def solution(run, p, passes):
         indptr, indices = indptr.astype(np.int32), indices.astype(np.int32)
     return Solution(
         run.alphas, indptr, indices, np.concatenate(values), p, run.intercepts, run.gaps, float(run.alpha_max),
-        float(run.null), float(run.level - run.level_of(*run.null_model)), null_coef, run.explained, run.n_iter, passes,
+        float(run.null), float(run.level - run.level_of(*run.null_model)), null_coef, run.explained, run.n_iter, 0,
     )  # fmt: skip

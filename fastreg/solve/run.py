@@ -14,6 +14,8 @@ POLISHES = 6  # corrections of the gradient from X for one alpha
 MOST_FEATURES = 200  # that one round brings in, or 4 n if that is more
 GOAL = 0.3  # share of the tolerance that a solution on residuals aims at
 ROUNDING = 1e-15  # a relative gap that can be reached
+PATIENCE = 100  # sweeps and steps on residuals for one alpha, before a Gram matrix takes over
+SPARE = 64  # more features than X has rows that a factor has room for
 BUDGET = 4e9  # flops between two looks at the keyboard
 
 
@@ -36,7 +38,10 @@ class Run:
         seed = 0 if task.random_state is None else 2 * task.random_state + 1
         self.exact = sample.gram is not None  # else on residuals, to a goal
         seed &= 2**64 - 1
-        self.active = ActiveSet(seed) if self.exact else ResidualSet(response, task.weights, sample.total, seed)
+        if self.exact:
+            self.active = self.active_set(seed)
+        else:
+            self.active = ResidualSet(response, task.weights, sample.total, seed)
         self.known = 0  # features that `active` has
         self.k = 0  # next alpha of the ladder
         self.missed = None  # features that the last round found missing
@@ -47,6 +52,17 @@ class Run:
         self.density = 1.0  # lanes that an alpha needs
         self.again = []  # solutions that the last round did not accept: where to start
         self.support = 0  # features of the last solution
+
+    def active_set(self, seed):
+        design = self.sample.design
+        return ActiveSet(seed, 2 * design.n + SPARE if self.task.l1_ratio == 1.0 else design.p + SPARE)
+
+    def turn_exact(self):
+        """Work on a Gram matrix from here on: conjugate gradients would take too long."""
+        self.sample.begin_gram()
+        self.exact, self.active, self.known, self.again = True, self.active_set(0), 0, []
+        self.active.size = self.size
+        self.extend()
 
     # ------------------------------------------------------------------ set-up
 
@@ -109,7 +125,9 @@ class Run:
         self.pieces = [(self.sample.features[places], values)] * self.empty
         self.intercepts[: self.empty] -= self.level_of(places, values)
         self.unpenalised = self.empty < count and self.alphas[-1] == 0.0
+        # a start with more features than a solution can have is further from it than zero is
         warm = task.coef_init is not None
+        warm = warm and (task.l1_ratio < 1.0 or np.count_nonzero(task.coef_init) <= self.sample.design.n)
         wanted = self.alphas[self.empty : count - self.unpenalised]
         self.ladder, self.report = wanted, np.arange(len(wanted))
         if task.l1_ratio > 0:
@@ -142,7 +160,7 @@ class Run:
     def plan(self, lanes, cost):
         """Features to bring in (not yet in the sample) for the next alphas, at most `lanes`; sets `stop`.
 
-        `cost(lanes, m, new, exact)` is what a round costs that needs so many lanes and brings in `new` features in vain.
+        `cost(lanes, m, new, exact)` is what a round costs that needs so many lanes and brings `new` features in vain.
         """
         self.room = lanes
         most = max(1, min(3 * lanes, len(self.ladder) - self.k))
@@ -268,18 +286,19 @@ class Run:
         stops = np.zeros(len(alphas) + 1, np.intp)
         n_iter, version = np.zeros((2, len(alphas)), np.int64)
         between = (self.report[self.k : self.stop] < 0).astype(np.uint8)
-        self.active.carried = self.carried
+        self.active.carried = self.carried if self.exact else 0
         if self.exact:
             done = self.active.solve(
                 sample.gram, l1, l2, between, task.max_iter, BUDGET, index, value, stops, n_iter, version
             )
         else:
             version, done, filled = np.arange(len(alphas)), 0, 0
+            most = min(task.max_iter, PATIENCE)
             for places, values in self.again[: len(alphas)]:
                 self.active.place(places, values)
                 part, ends = slice(done, done + 1), np.zeros(2, np.intp)
                 self.active.solve(
-                    l1[part], l2[part], between[part], task.max_iter, BUDGET, index[filled:], value[filled:], ends,
+                    l1[part], l2[part], between[part], most, BUDGET, index[filled:], value[filled:], ends,
                     n_iter[part],
                 )  # fmt: skip
                 filled += ends[1]
@@ -288,12 +307,13 @@ class Run:
             if done < len(alphas):
                 more, ends = slice(done, None), np.zeros(len(alphas) - done + 1, np.intp)
                 count = self.active.solve(
-                    l1[more], l2[more], between[more], task.max_iter, BUDGET, index[filled:], value[filled:], ends,
+                    l1[more], l2[more], between[more], most, BUDGET, index[filled:], value[filled:], ends,
                     n_iter[more],
                 )  # fmt: skip
                 stops[done : done + count + 1] = filled + ends[: count + 1]
                 done += count
             self.again = []
+            self.slow = n_iter.max(initial=0) >= PATIENCE
         solved = [(index[stops[i] : stops[i + 1]], value[stops[i] : stops[i + 1]]) for i in range(done)]
         self.lanes, self.inner = self.choose_lanes(version[:done], between)
         if len(self.lanes) > self.room:  # the rest has to wait
@@ -468,8 +488,13 @@ class Run:
         """Iterative refinement: count from this solution and its gradient from X, not from zero and the Gram matrix."""
         self.polished += 1
         if not self.exact:
-            self.active.goal = max(0.1 * self.active.goal, ROUNDING * self.null)
-            self.active.place(places, values)
+            if self.slow:  # start from an answer: what did not converge may have more features than X has rows
+                self.turn_exact()
+                features, values = self.pieces[-1] if self.pieces else (np.empty(0, np.intp), np.empty(0))
+                places = self.sample.place[features]
+            else:
+                self.active.goal = max(0.1 * self.active.goal, ROUNDING * self.null)
+            self.place(places, values, self.l2_at(self.k))
             return
         m = self.known
         self.base_gradient = column / self.sample.total
@@ -510,9 +535,9 @@ class Run:
         active.extend(mean, np.where(in_use, sample.norm, 0.0), none, none, task.lower, task.upper)
         starts, stops, index, value = design.entries(sample.features)
         active.read_sparse(index, value, starts.astype(np.intp), stops.astype(np.intp))
-        active.goal = ROUNDING * self.constant_objective
+        active.goal = ROUNDING**1.5 * self.constant_objective  # its square root bounds the gradient
         where, w, ends, count = np.empty(2 * p, np.int32), np.empty(2 * p), np.zeros(2, np.intp), np.zeros(1, np.int64)
-        active.solve(np.ones(1), np.zeros(1), np.zeros(1, np.uint8), task.max_iter, BUDGET, where, w, ends, count)
+        active.solve(np.ones(1), np.zeros(1), np.zeros(1, np.uint8), PATIENCE, BUDGET, where, w, ends, count)
         coef = np.zeros(p)
         coef[where[: ends[1]]] = w[: ends[1]]
         gradient, start = active.gradients(coef), active.gradients(none)

@@ -63,6 +63,12 @@ class Sample:
                 self.columns = grown
             self.design.columns(new, mean, self.columns[m : m + k])
 
+    def begin_gram(self):
+        """Keep a Gram matrix from here on."""
+        if self.gram is None:
+            self.gram = np.empty((0, 0))
+            self.add_gram(self.features)
+
     def add_gram(self, new):
         """Gram columns of the last features, `new`."""
         k = len(new)
