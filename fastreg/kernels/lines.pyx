@@ -179,11 +179,11 @@ def moments(
 ):
     """Weighted mean and sums of squares of some columns.
 
-    Entries are summed into `column` first, where duplicates meet.  Means are taken about the first entry that counts of
-    a column with few zeros, so that a constant one has a square of (nearly) zero.
+    Entries are summed into `column` first, where duplicates meet.  Means are taken about the first entry that
+    counts, so that a column that is constant where there are weights has a square of (nearly) zero.
     """
     cdef Entries X = as_entries(index, value)
-    cdef Py_ssize_t c, j, k, i, n = column.shape[0]
+    cdef Py_ssize_t c, j, k, i
     cdef double s = 1.0, d, x, origin, held
     cdef bint weighted = weights is not None
     with nogil:
@@ -192,11 +192,10 @@ def moments(
             for k in range(starts[j], stops[j]):
                 column[at(&X, k)] += entry(&X, k)
             origin = 0.0
-            if 2 * (stops[j] - starts[j]) >= n:
-                for k in range(starts[j], stops[j]):
-                    if not weighted or weights[at(&X, k)] > 0.0:
-                        origin = column[at(&X, k)]
-                        break
+            for k in range(starts[j], stops[j]):
+                if not weighted or weights[at(&X, k)] > 0.0:
+                    origin = column[at(&X, k)]
+                    break
             mean[c] = square[c] = raw[c] = held = 0.0
             for k in range(starts[j], stops[j]):
                 i = at(&X, k)

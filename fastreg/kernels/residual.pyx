@@ -155,7 +155,9 @@ cdef class ResidualSet:
     def read_sparse(self, const integer[::1] index, const real[::1] value, const Py_ssize_t[::1] starts,
                     const Py_ssize_t[::1] stops):
         """Where the entries of all features are."""
-        self.X = Entries(<const void*>&index[0], <const void*>&value[0], integer is int64_t, real is float)
+        self.X.index = <const void*>(&index[0] if index.shape[0] else NULL)
+        self.X.value = <const void*>(&value[0] if value.shape[0] else NULL)
+        self.X.wide, self.X.single = integer is int64_t, real is float
         self.packed = NULL
         memcpy(self.starts, &starts[0], self.m * sizeof(Py_ssize_t))
         memcpy(self.stops, &stops[0], self.m * sizeof(Py_ssize_t))

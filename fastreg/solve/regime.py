@@ -9,7 +9,6 @@ START = 1e-3  # seconds that a round costs beyond its flops
 ENTRY = 100  # flops that storing an entry of the Gram matrix is worth
 LOOKS = 10  # products with a feature for each alpha that is solved on residuals
 MOSTLY_RIDGE = 0.5  # an l1_ratio below which supports are expected to outgrow the rows of a wide X
-FEW_ROWS = 1_000  # and so many features in a support at most: its factor is cheap
 LANES = 24
 
 
@@ -50,8 +49,6 @@ class Plan:
         """Whether a task works on a Gram matrix, not on residuals."""
         if self.precompute != "auto":
             return bool(self.precompute) or self.design.dense
-        if not self.design.dense:
-            return self.full_gram() or (task.l1_ratio >= MOSTLY_RIDGE and self.design.n <= FEW_ROWS)
         return task.l1_ratio >= MOSTLY_RIDGE or self.design.n >= self.design.p or self.full_gram()
 
     def round_cost(self, lanes, m, new, exact):

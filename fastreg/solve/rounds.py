@@ -46,7 +46,8 @@ def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None)
             if key not in samples:
                 samples[key] = Sample(design, task.weights, task.fit_intercept, jobs, plan.keeps_gram(task))
             runs.append(Run(task, samples[key], target, targets[0][target]))
-        batch.solve(runs, progress and (lambda share, done=start: progress(done + share * len(runs), len(tasks))))
+        stop = min(start + plan.at_once, len(tasks))
+        batch.solve(runs, progress and (lambda share, a=start, b=stop: progress(a + share * (b - a), len(tasks))))
         solutions += [solution(run, design.p) for run in runs]
     for one in solutions:
         one.n_passes = batch.passes
@@ -94,6 +95,10 @@ class Batch:
         while unfinished := [run for run in runs if not run.done]:
             for group in self.groups(unfinished):
                 self.round(group)
+            exact = {id(run.sample) for run in unfinished if run.exact}
+            for run in unfinished:
+                if id(run.sample) not in exact:
+                    run.sample.gram = None
             if progress is not None:
                 progress(sum(run.k if run.stopped is None else len(run.ladder) for run in runs) / total)
         for run in runs:

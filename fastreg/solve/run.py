@@ -15,6 +15,7 @@ MOST_FEATURES = 200  # that one round brings in, or 4 n if that is more
 GOAL = 0.3  # share of the tolerance that a solution on residuals aims at
 ROUNDING = 1e-15  # a relative gap that can be reached
 PATIENCE = 100  # sweeps and steps on residuals for one alpha, before a Gram matrix takes over
+LARGE = 500  # features in a support of a sparse X, from which on conjugate gradients beat a factor
 SPARE = 64  # more features than X has rows that a factor has room for
 BUDGET = 4e9  # flops between two looks at the keyboard
 
@@ -37,11 +38,10 @@ class Run:
         self.norm = None  # (p,) of the columns, needed where some are unpenalised
         seed = 0 if task.random_state is None else 2 * task.random_state + 1
         self.exact = sample.gram is not None  # else on residuals, to a goal
-        seed &= 2**64 - 1
-        if self.exact:
-            self.active = self.active_set(seed)
-        else:
-            self.active = ResidualSet(response, task.weights, sample.total, seed)
+        self.seed = seed & 2**64 - 1
+        self.response = response
+        self.active = self.active_set() if self.exact else self.residual_set()
+        self.may_turn = self.exact and not sample.design.dense  # to residuals, where supports grow large
         self.known = 0  # features that `active` has
         self.k = 0  # next alpha of the ladder
         self.missed = None  # features that the last round found missing
@@ -53,16 +53,26 @@ class Run:
         self.again = []  # solutions that the last round did not accept: where to start
         self.support = 0  # features of the last solution
 
-    def active_set(self, seed):
+    def active_set(self):
         design = self.sample.design
-        return ActiveSet(seed, 2 * design.n + SPARE if self.task.l1_ratio == 1.0 else design.p + SPARE)
+        return ActiveSet(self.seed, 2 * design.n + SPARE if self.task.l1_ratio == 1.0 else design.p + SPARE)
 
-    def turn_exact(self):
-        """Work on a Gram matrix from here on: conjugate gradients would take too long."""
-        self.sample.begin_gram()
-        self.exact, self.active, self.known, self.again = True, self.active_set(0), 0, []
-        self.active.size = self.size
+    def residual_set(self):
+        return ResidualSet(self.response, self.task.weights, self.sample.total, self.seed)
+
+    def turn(self):
+        """Work on residuals from here on, in place of a Gram matrix, or the other way round; from the last answer."""
+        self.exact, self.may_turn, self.known, self.again = not self.exact, False, 0, []
+        if self.exact:
+            self.sample.begin_gram()
+            self.active = self.active_set()
+            self.active.size = self.size
+        else:
+            self.active = self.residual_set()
+            self.active.goal = max(GOAL * self.task.tol, ROUNDING) * self.null
         self.extend()
+        features, values = self.pieces[-1] if self.pieces else (np.empty(0, np.intp), np.empty(0))
+        self.place(self.sample.place[features], values, self.l2_at(self.k))
 
     # ------------------------------------------------------------------ set-up
 
@@ -407,6 +417,8 @@ class Run:
             self.polished = 0
             self.gamma = max(0.1, 0.8 * self.gamma)
             self.reach = min(64, self.reach + self.reach // 2)
+            if self.may_turn and not self.done and LARGE < self.support < sample.design.n // 4:
+                self.turn()
         self.solved = None
 
     def mean_proof(self, i, before, after):
@@ -488,12 +500,10 @@ class Run:
         """Iterative refinement: count from this solution and its gradient from X, not from zero and the Gram matrix."""
         self.polished += 1
         if not self.exact:
-            if self.slow:  # start from an answer: what did not converge may have more features than X has rows
-                self.turn_exact()
-                features, values = self.pieces[-1] if self.pieces else (np.empty(0, np.intp), np.empty(0))
-                places = self.sample.place[features]
-            else:
-                self.active.goal = max(0.1 * self.active.goal, ROUNDING * self.null)
+            if self.slow:
+                self.turn()
+                return
+            self.active.goal = max(0.1 * self.active.goal, ROUNDING * self.null)
             self.place(places, values, self.l2_at(self.k))
             return
         m = self.known
