@@ -2,14 +2,14 @@
 
 import sys
 import warnings
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from fastreg import validation
 from fastreg.design import as_design
-from fastreg.solve import Task, solve_tasks
+from fastreg.solve import Task, certify, n_threads, solve_tasks
 
 # A gap of this many parts of the null objective is rounding; no number of iterations would lower it reliably.
 _ROUNDING = 64 * np.finfo(np.float64).eps
@@ -124,8 +124,10 @@ def fit_path(
         Limit on coordinate-descent sweeps plus Newton steps for each alpha.
     coef_init : array-like of shape (p,) or (k, p), default=None
         Start for the largest alpha.
-    precompute : {"auto", True, False}, default="auto"
-        Whether to work from the full Gram matrix of X; "auto" leaves the choice to the solver's cost model.
+    precompute : {"auto", True, False} or array-like of shape (p, p), default="auto"
+        Whether to work from the full Gram matrix of X; "auto" leaves the choice to the solver's cost model. Or that
+        matrix itself, X'X or with weights X' diag(s) X, of the columns as they are or less their (weighted) means; it
+        is checked on some columns, and gaps are computed from X all the same. One in float32 is built anew in float64.
     n_jobs : int, default=None
         Number of threads; None and -1 are all cores at hand. The result does not depend on it.
     verbose : int, default=0
@@ -233,8 +235,9 @@ def fit_paths(X, problems, *, precompute="auto", n_jobs=None, verbose=0):
             n_iter=solution.n_iter,
             n_passes=solution.n_passes,
             feature_names=names,
+            _source=(X, task),
         )
-        for solution in solutions
+        for task, solution in zip(tasks, solutions, strict=True)
     ]
 
 
@@ -401,6 +404,10 @@ class RegularizationPath:
     n_passes: int
     feature_names: np.ndarray | None = None
     null_coef: np.ndarray | None = None
+    _source: Any = field(default=None)  # X as it was given and the task: what a certificate is computed from
+
+    def __getstate__(self):
+        return {**self.__dict__, "_source": None}  # a pickle of a path does not carry X
 
     @property
     def relative_gaps(self):
@@ -503,6 +510,38 @@ class RegularizationPath:
         if offset is not None:
             prediction = prediction + (offset if prediction.ndim == 1 else offset[:, None])
         return prediction
+
+    def certificate(self, alpha, n_jobs=None):
+        """Which features are proved to be zero, or not to be, in every optimal solution at one alpha.
+
+        From the coefficients of `coef_at`, their duality gap and one product with X, which the path refers to: the
+        gap-safe sphere (Ndiaye et al. 2017) proves zeros, strong convexity on the features that are left proves
+        non-zeros. The smaller the gap, the fewer features stay undecided.
+
+        Parameters
+        ----------
+        alpha : float > 0
+            As in `coef_at`.
+        n_jobs : int, default=None
+
+        Returns
+        -------
+        SupportCertificate
+            With `alpha`, `gap` and the feature numbers `zero`, `nonzero`, `undecided`.
+
+        Raises
+        ------
+        ValueError
+            If alpha is 0 or out of the range of `coef_at`, or if the path was pickled, which leaves X behind.
+        """
+        alpha = validation.as_alpha(alpha)
+        if alpha == 0:
+            raise ValueError("alpha must be positive: at alpha=0 no penalty makes a coefficient zero.")
+        if self._source is None:
+            raise ValueError("this path was pickled without its X; fit it again for a certificate.")
+        coef, _ = self.coef_at(alpha)
+        X, task = self._source
+        return certify(as_design(X), task, alpha, coef, n_threads(validation.as_n_jobs(n_jobs)))
 
     def plot(self, ax=None, n_labels=8, *, scale=None):
         """Draw the coefficients against alpha; needs matplotlib.
@@ -651,10 +690,10 @@ def enet_path(
         Ratio of the ends of an automatic grid.
     alphas : int or array-like of shape (L,), default=100
         Length of an automatic grid, or its values.
-    precompute : {"auto", True, False}, default="auto"
-        A Gram matrix itself is not accepted.
-    Xy : None
-        Goes with a given Gram matrix, and is not accepted either.
+    precompute : {"auto", True, False} or array-like of shape (p, p), default="auto"
+        As in `fit_path`.
+    Xy : array-like of shape (p,), default=None
+        Without effect: X'y is computed from X and y.
     copy_X, check_input : bool
         Without effect: X is never written, and the checks cost nothing.
     coef_init : array-like of shape (p,), default=None
@@ -689,8 +728,6 @@ def enet_path(
     ConvergenceWarning
         Once, if some gap is above `tol` after `max_iter` iterations.
     """
-    if Xy is not None:
-        raise ValueError("Xy must be None: it goes with a precomputed Gram matrix, which is not accepted.")
     validation.as_bool(copy_X, "copy_X")
     validation.as_bool(check_input, "check_input")
     return_n_iter = validation.as_bool(return_n_iter, "return_n_iter")

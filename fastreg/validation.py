@@ -455,7 +455,7 @@ def as_verbose(verbose):
 
 
 def as_precompute(precompute):
-    """True, False or "auto"."""
+    """True, False, "auto", or a Gram matrix as a square array, float32 if it is, float64 otherwise."""
     if precompute is True or precompute is False:
         return precompute
     if isinstance(precompute, np.bool_):
@@ -463,8 +463,15 @@ def as_precompute(precompute):
     if isinstance(precompute, str) and precompute == "auto":
         return precompute
     if isinstance(precompute, str | Real) or precompute is None:
-        raise ValueError(f"precompute must be True, False or 'auto'; it is {precompute!r}.")
-    raise ValueError("precompute must be True, False or 'auto'; a precomputed Gram matrix is not accepted.")
+        raise ValueError(f"precompute must be True, False, 'auto' or a Gram matrix; it is {precompute!r}.")
+    gram = precompute if type(precompute) is np.ndarray else _to_array(precompute, "precompute")
+    if gram.dtype != np.float32:
+        gram = _to_float64(gram, "precompute")
+    if gram.ndim != 2 or gram.shape[0] != gram.shape[1]:
+        raise ValueError(f"precompute must be True, False, 'auto' or a Gram matrix (p, p); its shape is {gram.shape}.")
+    if not np.isfinite(gram).all():
+        raise ValueError(f"precompute, the Gram matrix, contains NaN or infinity, {_first_nonfinite(gram)}.")
+    return gram
 
 
 def check_loss(loss):

@@ -213,3 +213,79 @@ def test_least_squares_at_alpha_zero_with_bounds_and_exclusions(storage):
         w = path.coefs[:, [1]].toarray().ravel()
         assert w[4] == 0
         assert kkt_residual(X, y, w, path.intercepts[1], 0.0, **modifiers) < 1e-6
+
+
+# --- what a gap proves of the support --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("kind", ["plain", "elastic", "weighted", "standardized", "factors", "bounds"])
+def test_a_support_certificate_is_true_and_decides_nearly_everything(storage, kind):
+    for seed in (1, 2):
+        X, y, weights, factors, lower, upper, _ = data(seed, np.float64)
+        modifiers = {
+            "plain": {}, "elastic": {"l1_ratio": 0.5}, "weighted": {"sample_weight": weights},
+            "standardized": {"standardize": True}, "factors": {"penalty_factor": factors},
+            "bounds": {"lower_bounds": lower, "upper_bounds": upper},
+        }[kind]  # fmt: skip
+        path = fit_path(STORAGES[storage](X), y, alphas=6, eps=0.05, **modifiers)
+        for i in range(1, 6):
+            proof = path.certificate(path.alphas[i])
+            everything = np.concatenate([proof.zero, proof.nonzero, proof.undecided])
+            assert_array_equal(np.sort(everything), np.arange(X.shape[1]))
+            w = path.coefs[:, [i]].toarray().ravel()
+            assert not w[proof.zero].any()
+            assert w[proof.nonzero].all()
+            assert_allclose(proof.gap, path.dual_gaps[i], atol=1e-10 * path.null_objective)
+            if kind not in ("factors", "bounds"):
+                assert len(proof.undecided) <= 1
+
+
+def test_a_loose_solution_proves_only_what_the_exact_one_has():
+    X, y, *_ = data(2, np.float64)
+    exact, between = fit_path(X, y, alphas=40), fit_path(X, y, alphas=5)
+    alpha = exact.alphas[20]
+    w = exact.coefs[:, [20]].toarray().ravel()
+    loose = between.certificate(alpha)  # a mean of two solutions, with a large gap
+    assert loose.gap > 1e3 * exact.dual_gaps[20]
+    assert not w[loose.zero].any()
+    assert w[loose.nonzero].all()
+    assert len(loose.undecided) > 0
+
+
+def test_certificates_refuse_what_they_cannot_know():
+    import pickle
+
+    X, y, *_ = data(1, np.float64)
+    path = fit_path(X, y, alphas=[1.0, 0.0])
+    with pytest.raises(ValueError, match="alpha must be positive"):
+        path.certificate(0.0)
+    with pytest.raises(ValueError, match="without its X"):
+        pickle.loads(pickle.dumps(path)).certificate(1.0)
+    assert_array_equal(path.certificate(1e6).zero, np.arange(X.shape[1]))
+
+
+# --- a given Gram matrix ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("precision", [np.float64, np.float32])
+def test_a_given_gram_matrix(storage, weighted, intercept, centred, precision):
+    X, y, weights, *_ = data(1, np.float64)
+    s = weights if weighted else np.ones(len(y))
+    arguments = {"fit_intercept": intercept, "sample_weight": s, "alphas": 20}
+    Z = X - s @ X / s.sum() if centred else X
+    gram = ((Z.T * s) @ Z).astype(precision)
+    plain = fit_path(X, y, **arguments)
+    if centred and not intercept:
+        with pytest.raises(ValueError, match="not the Gram matrix of this X"):
+            fit_path(STORAGES[storage](X), y, precompute=gram, **arguments)
+        return
+    before = gram.copy()
+    path = fit_path(STORAGES[storage](X), y, precompute=gram, **arguments)
+    assert_array_equal(gram, before)
+    assert path.relative_gaps.max() <= 1e-10
+    assert_allclose(path.coefs.toarray(), plain.coefs.toarray(), atol=1e-6)

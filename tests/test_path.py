@@ -624,10 +624,9 @@ def test_path_functions_check_their_arguments(function):
     X, y = make_data()
     with pytest.raises(ValueError, match="multi-task"):
         function(X, y[:, None])
-    with pytest.raises(ValueError, match="precomputed Gram"):
-        function(X, y, precompute=X.T @ X)
-    with pytest.raises(ValueError, match="Xy"):
-        function(X, y, Xy=X.T @ y)
+    with pytest.raises(ValueError, match="not the Gram matrix of this X"):
+        function(X, y, precompute=2 * X.T @ X)
+    assert_allclose(function(X, y, precompute=X.T @ X, Xy=X.T @ y)[1], function(X, y)[1], atol=1e-8)
     with pytest.raises(TypeError, match="copy_X"):
         function(X, y, copy_X="no")
     with pytest.raises(ValueError, match="selection"):

@@ -26,8 +26,9 @@ class ElasticNet(LinearRegressor):
         Share of the L1 penalty; 0 is ridge regression.
     fit_intercept : bool, default=True
         The intercept is not penalised.
-    precompute : {"auto", True, False}, default=False
-        Whether to work from the full Gram matrix of X. A Gram matrix itself is not accepted.
+    precompute : {"auto", True, False} or array-like of shape (p, p), default=False
+        Whether to work from the full Gram matrix of X, or that matrix itself, as in `fastreg.fit_path`. False leaves
+        the choice to the solver's cost model, as "auto" does.
     max_iter : int, default=10_000
         Limit on coordinate-descent sweeps plus Newton steps.
     copy_X : bool, default=True
@@ -156,7 +157,8 @@ class ElasticNet(LinearRegressor):
         validation.as_bool(self.copy_X, "copy_X")
         warm_start = validation.as_bool(self.warm_start, "warm_start")
         positive = validation.as_bool(self.positive, "positive")
-        precompute = validation.as_precompute(self.precompute) or "auto"
+        precompute = validation.as_precompute(self.precompute)
+        precompute = "auto" if precompute is False else precompute
         n_jobs = validation.as_n_jobs(self.n_jobs)
         shared = {
             "fit_intercept": validation.as_bool(self.fit_intercept, "fit_intercept"),

@@ -18,8 +18,8 @@ def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None)
     ----------
     design : Dense
     tasks : list of Task
-    precompute : "auto", True or False
-        Whether the Gram matrix of all features is built at once.
+    precompute : "auto", True, False or ndarray of shape (p, p)
+        Whether the Gram matrix of all features is built at once; or that matrix.
     n_jobs : int or None
     progress : callable(done, total) or None
 
@@ -30,12 +30,13 @@ def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None)
     Raises
     ------
     ValueError
-        If X holds NaN or infinity.
+        If X holds NaN or infinity, or a given Gram matrix is not that of X.
     """
     jobs = n_threads(n_jobs) if worth_threads(design, len(tasks)) else 1
     if all(task.fit_intercept for task in tasks):
         design.take_off_large_means(jobs)
     targets, target_of = distinct_targets(design, tasks)
+    gram, precompute = (precompute, True) if isinstance(precompute, np.ndarray) else (None, precompute)
     plan = Plan(design, tasks, precompute)
     batch = Batch(design, targets, plan, jobs)
     samples, solutions = {}, []
@@ -45,6 +46,8 @@ def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None)
             key = (id(task.weights), task.fit_intercept, plan.keeps_gram(task))
             if key not in samples:
                 samples[key] = Sample(design, task.weights, task.fit_intercept, jobs, plan.keeps_gram(task))
+                if gram is not None:
+                    samples[key].adopt(gram)
             runs.append(Run(task, samples[key], target, targets[0][target]))
         stop = min(start + plan.at_once, len(tasks))
         batch.solve(runs, progress and (lambda share, a=start, b=stop: progress(a + share * (b - a), len(tasks))))

@@ -78,20 +78,23 @@ class Run:
 
     def begin(self, gradient, null_objective, level):
         """Take the gradient at zero (p,), over the total weight, and objective and level of the constant model."""
-        task = self.task
         self.base_gradient, self.constant_objective, self.level = gradient, null_objective, level
         self.size = float(np.abs(gradient).max(initial=0.0))
         self.null_model = np.empty(0, np.int32), np.empty(0)
         if self.exact:
             self.active.size = self.size
+        self.know_free()
+        if len(self.free) == 0:
+            self.settle(gradient, null_objective)
+
+    def know_free(self):
+        """What certificates need where some features are unpenalised: their Gram matrix, the norms of all columns."""
         if len(self.free):
-            square = sample_squares(self.sample)
-            self.norm = np.sqrt(square / self.sample.total)
-            known = Sample(self.sample.design, task.weights, task.fit_intercept, self.sample.jobs)
+            sample = self.sample
+            self.norm = np.sqrt(sample_squares(sample) / sample.total)
+            known = Sample(sample.design, self.task.weights, self.task.fit_intercept, sample.jobs)
             known.add(self.free)
             self.free_gram = known.gram
-        else:
-            self.settle(gradient, null_objective)
 
     def fit_null(self):
         """Fit the unpenalised features alone, which are all that is known yet."""

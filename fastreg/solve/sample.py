@@ -4,6 +4,8 @@ import numpy as np
 
 from ..kernels.panels import mirror
 
+SPOTS = 16  # columns on which a given Gram matrix is checked
+ROUGHLY = 1e-5  # of the size of the columns: a difference that rounding in float32 explains
 ROUNDING = 1e-15  # a column whose entries differ from their mean by no more than this share is constant
 
 
@@ -62,6 +64,39 @@ class Sample:
                 grown[:m] = self.columns[:m]
                 self.columns = grown
             self.design.columns(new, mean, self.columns[m : m + k])
+
+    def adopt(self, gram):
+        """Take a given Gram matrix of all features, weighted, centred or not; raise a ValueError if it is another's.
+
+        One in float32 is only checked.
+        """
+        design, every = self.design, np.arange(self.design.p, dtype=np.intp)
+        if gram.shape != (design.p, design.p):
+            raise ValueError(f"precompute, the Gram matrix, has shape {gram.shape}; X has {design.p} columns")
+        mean, square, raw = design.moments(every, self.weights, self.total, self.centred, self.jobs)
+        offset = np.zeros(design.p) if design.shift is None else design.shift
+        known = Sample(design, self.weights, self.centred, self.jobs)
+        some = np.unique(np.linspace(0, design.p - 1, min(design.p, SPOTS)).astype(np.intp))
+        known.add(some)
+        size = np.sqrt(np.outer(raw[some], raw[some])) / self.total
+        given = gram[np.ix_(some, some)] / self.total
+        level = mean + offset
+        for taken in (np.zeros(design.p), level) if self.centred else (np.zeros(design.p),):
+            if (np.abs(given - np.outer(taken[some], taken[some]) - known.gram) <= ROUGHLY * size).all():
+                break
+        else:
+            raise ValueError(
+                "precompute is not the Gram matrix of this X: it must be X'X, or X' diag(sample_weight) X, of the "
+                "columns as they are or less their (weighted) means"
+            )
+        if gram.dtype == np.float32:  # its rounding would be that of the answers
+            return
+        self.gram = gram / self.total
+        self.gram -= np.outer(taken, taken)
+        self.features, self.place = every, np.arange(design.p, dtype=np.int32)
+        self.mean, self.offset = mean, offset
+        self.constant = square <= ROUNDING**2 * raw
+        self.norm = np.where(self.constant, 0.0, square / self.total)
 
     def begin_gram(self):
         """Keep a Gram matrix from here on."""
