@@ -90,6 +90,7 @@ class Batch:
 
     def solve(self, runs, progress=None):
         """Round after round, until all runs are done; `progress(share)` is called after each."""
+        self.runs = runs
         self.begin(runs)
         total = max(1, sum(len(run.ladder) for run in runs))
         for sample in {id(run.sample): run.sample for run in runs if not run.done}.values():
@@ -98,10 +99,6 @@ class Batch:
         while unfinished := [run for run in runs if not run.done]:
             for group in self.groups(unfinished):
                 self.round(group)
-            exact = {id(run.sample) for run in unfinished if run.exact}
-            for run in unfinished:
-                if id(run.sample) not in exact:
-                    run.sample.gram = None
             if progress is not None:
                 progress(sum(run.k if run.stopped is None else len(run.ladder) for run in runs) / total)
         for run in runs:
@@ -168,6 +165,8 @@ class Batch:
         for run in runs:
             wishes.setdefault(run.sample, []).append(run.plan(lanes, self.plan.round_cost))
         for sample, wanted in wishes.items():
+            if not any(run.exact for run in self.runs if run.sample is sample and not run.done):
+                sample.gram = None
             new = wanted[0] if len(wanted) == 1 else np.unique(np.concatenate(wanted))
             if len(new):
                 sample.add(self.plan.rounded(sample, new))

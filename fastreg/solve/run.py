@@ -16,6 +16,7 @@ GOAL = 0.3  # share of the tolerance that a solution on residuals aims at
 ROUNDING = 1e-15  # a relative gap that can be reached
 PATIENCE = 100  # sweeps and steps on residuals for one alpha, before a Gram matrix takes over
 LARGE = 500  # features in a support of a sparse X, from which on conjugate gradients beat a factor
+GRAM_BYTES = 64 << 20  # of a Gram matrix that a sparse problem may keep, or an eighth of X if that is more
 SPARE = 64  # more features than X has rows that a factor has room for
 BUDGET = 4e9  # flops between two looks at the keyboard
 
@@ -199,6 +200,8 @@ class Run:
         room = max(MOST_FEATURES, 4 * self.sample.design.n)
         if len(want) > room:
             want = want[np.argpartition(-needed[want], room)[:room]]
+        if self.may_turn and 8 * (self.known + len(want)) ** 2 > max(GRAM_BYTES, self.sample.design.nbytes // 8):
+            self.turn()
         if missed is not None:
             self.missed = None
             want = np.union1d(missed[place[missed] < 0], want)
