@@ -12,7 +12,7 @@ _HOME = {
     "fit_path": "fastreg.path",
     "fit_paths": "fastreg.path",
     "Problem": "fastreg.path",
-    "RegularizationPath": "fastreg.path",
+    "RegularizationPath": "fastreg.result",
     "lasso_path": "fastreg.path",
     "enet_path": "fastreg.path",
     "Lasso": "fastreg.models",

@@ -1,4 +1,4 @@
-"""Imports go one way: models, selection, report -> path -> validation, solve -> design -> kernels."""
+"""Imports go one way: models, selection, report -> path -> result -> validation, solve -> design -> kernels."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ ROOT = Path(fastreg.__file__).parent
 KERNELS = {"kernels"}
 DESIGN = KERNELS | {"design"}
 SOLVE = DESIGN | {"solve"}
-PATH = SOLVE | {"validation", "path"}
+PATH = SOLVE | {"validation", "result", "path"}
 
 # What each room may import, itself aside.
 MAY_IMPORT = {
@@ -21,7 +21,8 @@ MAY_IMPORT = {
     "design": KERNELS,
     "solve": DESIGN,
     "validation": set(),
-    "path": SOLVE | {"validation"},
+    "result": SOLVE | {"validation"},
+    "path": SOLVE | {"validation", "result"},
     "models": PATH | {"selection"},
     "selection": PATH,
     "report": PATH | {"models", "selection"},
@@ -30,7 +31,7 @@ MAY_IMPORT = {
 }
 
 # On demand only: the plot method of a result.
-ON_DEMAND = {"path": {"report"}, "models": {"report"}, "selection": {"report"}}
+ON_DEMAND = {"result": {"report"}, "models": {"report"}, "selection": {"report"}}
 
 SHARED_DECLARATIONS = re.compile(r"\s*(from\s+(\.(?!\.)|fastreg\.kernels)\S*\s+cimport|cimport\s+fastreg\.kernels)\b")
 

@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastreg import validation
-from fastreg.path import linear_predictor
+from fastreg.result import linear_predictor
 
 
 class LinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):

@@ -1,0 +1,290 @@
+"""The object that holds a regularization path."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fastreg import validation
+from fastreg.design import as_design
+from fastreg.solve import certify, n_threads
+
+# Relative distance within which an alpha counts as the end of the grid (alphas are often recomputed by the caller).
+_GRID_SLACK = 1e-12
+
+
+def linear_predictor(X, coef, intercept):
+    """``X @ coef + intercept`` without a converted copy of X.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, p), float32 or float64
+    coef : ndarray of shape (p,) or (p, k), float32 or float64
+    intercept : float or array-like of shape (k,)
+
+    Returns
+    -------
+    ndarray of shape (n,) or (n, k), of the wider of the two dtypes
+    """
+    if X.dtype.itemsize < coef.dtype.itemsize:  # the product would widen all of X: take the columns that count
+        used = np.flatnonzero(coef if coef.ndim == 1 else coef.any(axis=1))
+        X, coef = _take(X, used), coef[used]
+    return X @ coef + intercept
+
+
+def _take(X, used):
+    return X if len(used) == X.shape[1] else X[:, used]
+
+
+@dataclass(eq=False, repr=False)
+class RegularizationPath:
+    """Solutions along a grid of L alphas, each with its certificate.
+
+    Attributes
+    ----------
+    alphas : ndarray of shape (L,)
+        In descending order.
+    coefs : scipy.sparse.csc_array of shape (p, L), float64
+        One column for each alpha.
+    intercepts : ndarray of shape (L,)
+    dual_gaps : ndarray of shape (L,)
+        In units of the objective: how far each solution's objective can lie above the minimum.
+    null_objective : float
+        Objective of the model without penalised features.
+    null_intercept : float
+        Intercept of that model.
+    alpha_max : float
+        The smallest alpha at which all penalised coefficients are zero; inf for ``l1_ratio=0``.
+    deviance_ratio : ndarray of shape (L,)
+        Weighted fraction of the variance of y that the solution explains.
+    n_iter : ndarray of shape (L,)
+        Coordinate-descent sweeps plus Newton steps.
+    n_passes : int
+        Full passes over X, of all problems that were solved together.
+    feature_names : ndarray of shape (p,) of str, or None
+        The column names of X if it was a data frame.
+    null_coef : ndarray of shape (p,), or None
+        Coefficients of the model without penalised features; None if all features are penalised.
+    relative_gaps : ndarray of shape (L,)
+        `dual_gaps` over `null_objective`; zero where that is zero (constant y).
+    n_nonzero : ndarray of shape (L,)
+        Number of non-zero coefficients.
+    """
+
+    alphas: np.ndarray
+    coefs: Any
+    intercepts: np.ndarray
+    dual_gaps: np.ndarray
+    null_objective: float
+    null_intercept: float
+    alpha_max: float
+    deviance_ratio: np.ndarray
+    n_iter: np.ndarray
+    n_passes: int
+    feature_names: np.ndarray | None = None
+    null_coef: np.ndarray | None = None
+    _source: Any = field(default=None)  # X as it was given and the task: what a certificate is computed from
+
+    def __getstate__(self):
+        return {**self.__dict__, "_source": None}  # a pickle of a path does not carry X
+
+    @property
+    def relative_gaps(self):
+        if self.null_objective == 0:
+            return np.zeros_like(self.dual_gaps)
+        return self.dual_gaps / self.null_objective
+
+    @property
+    def n_nonzero(self):
+        columns = np.repeat(np.arange(len(self.alphas)), np.diff(self.coefs.indptr))
+        return np.bincount(columns[self.coefs.data != 0], minlength=len(self.alphas))
+
+    def coef_at(self, alpha):
+        """Coefficients and intercept at one alpha.
+
+        Exact at the alphas of the grid and linear in alpha between them; above a grid that starts at the null model
+        (as every automatic grid does) it is the null model.
+
+        Parameters
+        ----------
+        alpha : float
+
+        Returns
+        -------
+        coef : ndarray of shape (p,)
+        intercept : float
+
+        Raises
+        ------
+        ValueError
+            If alpha lies below the grid, or above it and below alpha_max.
+        """
+        alpha = validation.as_alpha(alpha)
+        coef = np.zeros(self.coefs.shape[0])
+        if alpha >= self.alpha_max:
+            return coef if self.null_coef is None else self.null_coef.copy(), self.null_intercept
+        weights, intercept = self._interpolate(alpha), 0.0
+        for i, weight in weights:
+            start, stop = self.coefs.indptr[i], self.coefs.indptr[i + 1]
+            coef[self.coefs.indices[start:stop]] += weight * self.coefs.data[start:stop]
+            intercept += weight * float(self.intercepts[i])
+        return coef, intercept
+
+    def _interpolate(self, alpha):
+        """[(index, weight)] of the solutions whose weighted sum is the solution at alpha."""
+        top, bottom = self.alphas[0], self.alphas[-1]
+        if alpha < bottom * (1 - _GRID_SLACK):
+            raise ValueError(
+                f"alpha={alpha:.6g} lies below the path, which ends at {bottom:.6g}; fit a path that reaches it "
+                "(smaller eps, or your own alphas)."
+            )
+        if alpha > top * (1 + _GRID_SLACK):
+            raise ValueError(
+                f"alpha={alpha:.6g} lies above the path, which starts at {top:.6g}, and below alpha_max, "
+                f"{self.alpha_max:.6g}; fit a path that reaches it."
+            )
+        if alpha >= top:
+            return [(0, 1.0)]
+        if alpha <= bottom:
+            return [(len(self.alphas) - 1, 1.0)]
+        i = int(np.searchsorted(-self.alphas, -alpha))  # the first alpha of the grid that is not above this one
+        if self.alphas[i] == alpha:
+            return [(i, 1.0)]
+        share = float((alpha - self.alphas[i]) / (self.alphas[i - 1] - self.alphas[i]))
+        return [(i - 1, share), (i, 1.0 - share)]
+
+    def predict(self, X, alpha=None, offset=None):
+        """Predictions for new rows.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or sparse matrix of shape (m, p)
+        alpha : float, default=None
+            None predicts at every alpha of the path; other values are taken as in `coef_at`.
+        offset : array-like of shape (m,), default=None
+            Added to the prediction of each row.
+
+        Returns
+        -------
+        ndarray of shape (m,), or (m, L) if alpha is None
+
+        Raises
+        ------
+        ValueError
+            If X has another number of columns or other column names than in the fit, or NaN or infinity in a column
+            that the prediction uses.
+        """
+        X, names = validation.as_matrix(X)
+        validation.check_columns(X, names, self.coefs.shape[0], self.feature_names)
+        if alpha is not None:
+            coef, intercept = self.coef_at(alpha)
+            used = np.flatnonzero(coef)
+            prediction = linear_predictor(_take(X, used), coef[used], intercept)
+        else:
+            used = np.unique(self.coefs.indices)
+            prediction = linear_predictor(_take(X, used), self.coefs[used].toarray(), self.intercepts)
+        if not np.isfinite(prediction).all():
+            validation.check_finite(X, names)
+        offset = validation.as_offset(offset, X.shape[0])
+        if offset is not None:
+            prediction = prediction + (offset if prediction.ndim == 1 else offset[:, None])
+        return prediction
+
+    def certificate(self, alpha, n_jobs=None):
+        """Which features are proved to be zero, or not to be, in every optimal solution at one alpha.
+
+        From the coefficients of `coef_at`, their duality gap and one product with X, which the path refers to: the
+        gap-safe sphere (Ndiaye et al. 2017) proves zeros, strong convexity on the features that are left proves
+        non-zeros. The smaller the gap, the fewer features stay undecided.
+
+        Parameters
+        ----------
+        alpha : float > 0
+            As in `coef_at`.
+        n_jobs : int, default=None
+
+        Returns
+        -------
+        SupportCertificate
+            With `alpha`, `gap` and the feature numbers `zero`, `nonzero`, `undecided`.
+
+        Raises
+        ------
+        ValueError
+            If alpha is 0 or out of the range of `coef_at`, or if the path was pickled, which leaves X behind.
+        """
+        alpha = validation.as_alpha(alpha)
+        if alpha == 0:
+            raise ValueError("alpha must be positive: at alpha=0 no penalty makes a coefficient zero.")
+        if self._source is None:
+            raise ValueError("this path was pickled without its X; fit it again for a certificate.")
+        coef, _ = self.coef_at(alpha)
+        X, task = self._source
+        return certify(as_design(X), task, alpha, coef, n_threads(validation.as_n_jobs(n_jobs)))
+
+    def plot(self, ax=None, n_labels=8, *, scale=None):
+        """Draw the coefficients against alpha; needs matplotlib.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            None makes a new figure.
+        n_labels : int, default=8
+            How many of the largest coefficients are labelled.
+        scale : array-like of shape (p,), default=None
+            Factors for the coefficients, such as the standard deviations of the columns.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from fastreg.report.plots import plot_path
+
+        return plot_path(self, ax=ax, n_labels=n_labels, scale=scale)
+
+    def summary(self):
+        """A text table with one line for each alpha: non-zero coefficients, deviance ratio, relative gap, iterations.
+
+        Returns
+        -------
+        str
+        """
+        lines = [f"{'alpha':>12}{'non-zero':>10}{'dev. ratio':>12}{'rel. gap':>10}{'iterations':>12}"]
+        columns = zip(self.alphas, self.n_nonzero, self.deviance_ratio, self.relative_gaps, self.n_iter, strict=True)
+        for alpha, nonzero, ratio, gap, iterations in columns:
+            lines.append(f"{alpha:>12.6g}{nonzero:>10d}{ratio:>12.6f}{gap:>10.1e}{iterations:>12d}")
+        return "\n".join(lines)
+
+    def to_frame(self):
+        """The path as a pandas DataFrame: a row for each alpha, a column for the intercept and each entering feature.
+
+        Features are called by their names if X had any and by their column numbers otherwise; those that are zero all
+        along the path are left out.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError(
+                "to_frame needs pandas; install it, or use the arrays alphas, intercepts, coefs."
+            ) from error
+        entering = np.unique(self.coefs.indices[self.coefs.data != 0])
+        names = entering if self.feature_names is None else self.feature_names[entering]
+        values = np.column_stack([self.intercepts, self.coefs[entering].toarray().T])
+        return pd.DataFrame(values, index=pd.Index(self.alphas, name="alpha"), columns=["(intercept)", *names])
+
+    def __repr__(self):
+        counts = self.n_nonzero
+        return (
+            f"RegularizationPath({len(self.alphas)} alphas from {self.alphas[0]:.4g} to {self.alphas[-1]:.4g}, "
+            f"{self.coefs.shape[0]} features, {counts[0]} to {counts[-1]} non-zero, "
+            f"largest relative gap {self.relative_gaps.max():.1e})"
+        )
