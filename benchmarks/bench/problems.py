@@ -1,13 +1,14 @@
-"""Named least-squares problems with fixed seeds: each function returns (X, y), float64, X in C order."""
+"""Named least-squares problems with fixed seeds: each function returns (X, y), float64, X in C order or CSC."""
 
 import numpy as np
+from scipy import sparse
 
 
 def _respond(X, rng, support):
     w = np.zeros(X.shape[1])
     w[rng.choice(X.shape[1], support, replace=False)] = rng.choice([-1.0, 1.0], support)
     signal = X @ w
-    return X, signal + 0.5 * signal.std() * rng.standard_normal(len(X))
+    return X, signal + 0.5 * signal.std() * rng.standard_normal(X.shape[0])
 
 
 def wide():
@@ -37,4 +38,14 @@ def correlated():
     return _respond(X, rng, 30)
 
 
-ALL = {make.__name__: make for make in (wide, tall, square, correlated)}
+def text():
+    """Sparse, columns as common as words are: 5000 x 20000, 200 of them matter."""
+    rng = np.random.default_rng(4)
+    share = 1.0 / np.arange(1, 20001) ** 0.9
+    columns = rng.choice(20000, 5000 * 60, p=share / share.sum())
+    rows = np.repeat(np.arange(5000), 60)
+    X = sparse.csc_matrix((np.ones(len(rows)), (rows, columns)), shape=(5000, 20000))
+    return _respond(X, rng, 200)
+
+
+ALL = {make.__name__: make for make in (wide, tall, square, correlated, text)}
