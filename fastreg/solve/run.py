@@ -12,6 +12,7 @@ STEP = 0.5  # alphas further apart than this get steps in between, solved but no
 LOOSE = 1e-2  # relative gap that is good enough for such a step
 POLISHES = 6  # corrections of the gradient from X for one alpha
 MOST_FEATURES = 200  # that one round brings in, or 4 n if that is more
+GENEROUS = 0.8  # least `gamma` on residuals
 GOAL = 0.3  # share of the tolerance that a solution on residuals aims at
 ROUNDING = 1e-15  # a relative gap that can be reached
 PATIENCE = 100  # sweeps and steps on residuals for one alpha, before a Gram matrix takes over
@@ -216,7 +217,8 @@ class Run:
         The gradient is followed along its last slope; `gamma` is how much faster than that it may grow (1: the strong
         rule of Tibshirani et al. 2012).
         """
-        share, gamma, top = self.task.l1_ratio, self.gamma, self.alpha
+        share, top = self.task.l1_ratio, self.alpha
+        gamma = self.gamma if self.exact else max(GENEROUS, self.gamma)  # without a Gram matrix they cost little
         slope = self.slope / share
         ahead = self.gradient / share
         if self.factor1 is not None:
