@@ -1,6 +1,7 @@
 """Blocks of work shared out among threads, and their memory; which thread takes which block never matters."""
 
 import itertools
+import math
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -63,7 +64,9 @@ def parallel_for(task, count, jobs):
 
 def aligned(shape):
     """An uninitialised float64 array that starts on a cache line: wide loads across two lines take twice as long."""
-    size = int(np.prod(shape))
+    size = math.prod(shape) if isinstance(shape, tuple) else shape
+    if size < 1024:  # not worth the trouble
+        return np.empty(shape)
     raw = np.empty(size + 7)
     start = -raw.ctypes.data // 8 % 8
     return raw[start : start + size].reshape(shape)

@@ -35,7 +35,7 @@ cdef class SignCell:
         self.factor.size = 0
         self.factor_l2 = 0.0
         self.seed = seed
-        self.reserve(8)
+        self.reserve(32)
 
     def reserve(self, Py_ssize_t capacity):
         """Make room for `capacity` features."""
@@ -44,41 +44,27 @@ cdef class SignCell:
             return
         capacity = max(capacity, 2 * self.capacity)
 
-        def room(name, dtype, width=1):
-            array = np.zeros(capacity * width, dtype)
+        def room(name, rows, dtype):
+            table = np.zeros((rows, capacity), dtype)
             if name in self.arrays:
                 before = self.arrays[name]
-                array[: len(before)] = before
-            self.arrays[name] = array
-            return array
+                table[:, : before.shape[1]] = before
+            self.arrays[name] = table
+            return table
 
-        cdef double[::1] real
-        cdef int[::1] integer
-        cdef signed char[::1] small
-        cdef unsigned char[::1] raw
-        real = room("w", np.float64); self.w = &real[0]
-        real = room("g", np.float64); self.g = &real[0]
-        real = room("q", np.float64); self.q = &real[0]
-        real = room("f1", np.float64); self.f1 = &real[0]
-        real = room("f2", np.float64); self.f2 = &real[0]
-        real = room("x", np.float64); self.x = &real[0]
-        real = room("d", np.float64); self.d = &real[0]
-        real = room("sign", np.float64); self.sign = &real[0]
-        real = room("entry", np.float64); self.entry = &real[0]
-        real = room("entry_g", np.float64); self.entry_g = &real[0]
-        real = room("base", np.float64); self.base = &real[0]
-        real = room("lower", np.float64); self.lower = &real[0]
-        real = room("upper", np.float64); self.upper = &real[0]
-        real = room("best", np.float64); self.best = &real[0]
-        real = room("V8", np.float64, BLOCK); self.factor.V = &real[0]
-        integer = room("A", np.int32); self.A = &integer[0]
-        integer = room("P", np.int32); self.P = &integer[0]
-        integer = room("where", np.int32); self.where = &integer[0]
-        integer = room("B", np.int32); self.B = &integer[0]
-        integer = room("V", np.int32); self.V = &integer[0]
-        integer = room("leave", np.int32); self.leave = &integer[0]
-        small = room("sides", np.int8); self.sides = &small[0]
-        raw = room("kinks", np.uint8, sizeof(Kink)); self.kinks = <Kink*>&raw[0]
+        cdef double[:, ::1] real = room("real", 14, np.float64)
+        cdef double[:, ::1] panel = room("panel", BLOCK, np.float64)
+        cdef int[:, ::1] integer = room("integer", 6, np.int32)
+        cdef signed char[:, ::1] small = room("small", 1, np.int8)
+        cdef unsigned char[:, ::1] raw = room("raw", sizeof(Kink), np.uint8)
+        self.w, self.g, self.q, self.f1, self.f2 = &real[0, 0], &real[1, 0], &real[2, 0], &real[3, 0], &real[4, 0]
+        self.x, self.d, self.sign, self.entry, self.entry_g = (
+            &real[5, 0], &real[6, 0], &real[7, 0], &real[8, 0], &real[9, 0]
+        )
+        self.base, self.lower, self.upper, self.best = &real[10, 0], &real[11, 0], &real[12, 0], &real[13, 0]
+        self.A, self.P, self.where = &integer[0, 0], &integer[1, 0], &integer[2, 0]
+        self.B, self.V, self.leave = &integer[3, 0], &integer[4, 0], &integer[5, 0]
+        self.factor.V, self.sides, self.kinks = &panel[0, 0], &small[0, 0], <Kink*>&raw[0, 0]
         self.capacity = capacity
         capacity = min(capacity, self.most)
         if capacity == old:

@@ -77,7 +77,7 @@ def distinct_targets(design, tasks):
 
 
 def average(y, weights):
-    return y.mean() if weights is None else (weights @ y) / weights.sum()
+    return y.sum() / len(y) if weights is None else (weights @ y) / weights.sum()
 
 
 class Batch:
