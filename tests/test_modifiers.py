@@ -189,6 +189,19 @@ def test_modifiers_of_one_batch_do_not_mix():
         assert_allclose(path.coefs.toarray(), alone.coefs.toarray(), atol=1e-6)
 
 
+@pytest.mark.parametrize("storage", ["F", "csr"])
+@pytest.mark.parametrize("size", [1e-4, 1.0, 1e6])
+def test_a_null_model_knows_nothing_of_the_other_problems(storage, size):
+    X, y, _, factors, *_ = data(2, np.float64)
+    other = np.where(factors == 0, 1.0, np.where(np.isinf(factors), 0.0, factors))
+    problems = [Problem(size * y, penalty_factor=v, alphas=12, eps=0.05) for v in (factors, other)]
+    for problem, path in zip(problems, fit_paths(STORAGES[storage](X), problems), strict=True):
+        (alone,) = fit_paths(STORAGES[storage](X), [problem])
+        assert_allclose(path.alphas, alone.alphas, rtol=1e-10)
+        assert_allclose(path.null_coef, alone.null_coef, atol=1e-8 * size)
+        assert path.relative_gaps.max() <= 1e-10
+
+
 def test_estimators_take_the_modifiers():
     X, y, weights, factors, lower, upper, _ = data(2, np.float64)
     modifiers = {"penalty_factor": factors, "lower_bounds": lower, "upper_bounds": upper}

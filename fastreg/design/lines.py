@@ -19,7 +19,6 @@ class Columns:
     """
 
     shift = None
-
     dense = False
 
     def __init__(self, X):
@@ -163,7 +162,17 @@ class Rows(Columns):
         if then is not None:
             then(0, 0, self.p)
 
+    def moments(self, columns, weights, total, centred, jobs=1):
+        most = max(256, self.p // 16)
+        if len(columns) <= most:
+            return super().moments(columns, weights, total, centred, jobs)
+        parts = [
+            columns[i : i + most] for i in range(0, len(columns), most)
+        ]  # packed for a moment, not all of X at once
+        return np.hstack([Rows(self.X).moments(part, weights, total, centred, jobs) for part in parts])
+
     def entries(self, columns):
+        """As in `Columns`; packs those that have not been asked for before."""
         if self.starts is None:
             counts = np.bincount(self.X.indices, minlength=self.p)
             self.counts = counts.astype(self.indptr.dtype)

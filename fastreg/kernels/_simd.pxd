@@ -1,5 +1,17 @@
 """The C header of wide loops, as Cython sees it; `simd` is filled in by `simd_init`, once per module."""
 
+from libc.stdint cimport int32_t, int64_t
+
+
+ctypedef fused integer:
+    int32_t
+    int64_t
+
+ctypedef fused real:
+    float
+    double
+
+
 cdef extern from "simd.h" nogil:
     enum: FR_TILE
 

@@ -11,7 +11,7 @@ from libc.stdlib cimport qsort
 from libc.string cimport memcpy, memset
 
 from ._simd cimport simd, simd_init
-from .cell cimport NEGATIVE, POSITIVE, Kink, SignCell
+from .cell cimport NEGATIVE, POSITIVE, Kink, SignCell, by_t, shuffle
 from .factor cimport factor_solve
 
 if simd_init() != 0:
@@ -21,11 +21,6 @@ cdef enum:
     ROUNDS = 40            # guesses of the active set for one alpha before monotone steps take over
 
 cdef double SLACK = 1e-11      # of the penalty: a gradient off it by less is on it
-
-
-cdef int by_t(const void* left, const void* right) noexcept nogil:
-    cdef double a = (<const Kink*>left).t, b = (<const Kink*>right).t
-    return (a > b) - (a < b)
 
 
 cdef inline double shrink(double z, double l1, int sides) noexcept nogil:
@@ -168,7 +163,7 @@ cdef class ActiveSet(SignCell):
         cdef int sweep, k, t, n = 0, j
         cdef double new, delta, biggest, low, high
         cdef Py_ssize_t limit = max(<Py_ssize_t>16, self.factor.size)
-        self.shuffle(count)
+        shuffle(self.V, count, &self.seed)
         for k in range(count):
             self.entry[k] = 0.0
             self.entry_g[k] = self.g[self.V[k]]
@@ -216,7 +211,7 @@ cdef class ActiveSet(SignCell):
         """One round of coordinate descent over V[:count]; keeps g of all features current."""
         cdef int k, j
         cdef double curvature, new, delta
-        self.shuffle(count)
+        shuffle(self.V, count, &self.seed)
         for k in range(count):
             j = self.V[k]
             curvature = self.G[j * self.ldg + j]

@@ -7,9 +7,27 @@ cdef enum:
     PINNED = -2
 
 
-cdef struct Kink:          # where a coefficient changes sign along a line
+cdef struct Kink:          # where a coefficient meets zero (or, negative place, a bound) along a line
     double t
     int place
+
+
+cdef inline int by_t(const void* left, const void* right) noexcept nogil:
+    cdef double a = (<const Kink*>left).t, b = (<const Kink*>right).t
+    return (a > b) - (a < b)
+
+
+cdef inline void shuffle(int* V, int count, unsigned long long* seed) noexcept nogil:
+    """V[:count] in random order, unless the seed is zero (xorshift64)."""
+    cdef int k, other
+    if seed[0] == 0:
+        return
+    for k in range(count - 1, 0, -1):
+        seed[0] ^= seed[0] << 13
+        seed[0] ^= seed[0] >> 7
+        seed[0] ^= seed[0] << 17
+        other = <int>(seed[0] % <unsigned long long>(k + 1))
+        V[k], V[other] = V[other], V[k]
 
 
 cdef class SignCell:
@@ -63,6 +81,5 @@ cdef class SignCell:
     cdef int release(self) noexcept nogil
     cdef void pin(self, Py_ssize_t j, double bound) noexcept nogil
     cdef void list_pinned(self) noexcept nogil
-    cdef void shuffle(self, int count) noexcept nogil
     cdef double objective(self) noexcept nogil
     cdef void adopt_support(self) noexcept nogil

@@ -376,15 +376,3 @@ cdef class SignCell:
                 count += 1
         if count:
             self.append(count, True)
-
-    cdef void shuffle(self, int count) noexcept nogil:
-        """V[:count] in random order, if this set has a seed (xorshift64)."""
-        cdef int k, other
-        if self.seed == 0:
-            return
-        for k in range(count - 1, 0, -1):
-            self.seed ^= self.seed << 13
-            self.seed ^= self.seed >> 7
-            self.seed ^= self.seed << 17
-            other = <int>(self.seed % <unsigned long long>(k + 1))
-            self.V[k], self.V[other] = self.V[other], self.V[k]

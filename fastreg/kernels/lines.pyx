@@ -6,19 +6,10 @@ any order, duplicates adding up.  Panels are C-ordered arrays (n, 8).  Nothing h
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
-from ._simd cimport Entries, simd, simd_init
+from ._simd cimport Entries, integer, real, simd, simd_init
 
 if simd_init() != 0:
     raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
-
-
-ctypedef fused integer:
-    int32_t
-    int64_t
-
-ctypedef fused real:
-    float
-    double
 
 
 cdef inline double entry(const Entries* X, Py_ssize_t k) noexcept nogil:

@@ -6,7 +6,7 @@ over row tiles in a fixed order.  Nothing here allocates, raises or warns.
 """
 from libc.string cimport memcpy, memset
 
-from ._simd cimport FR_TILE, Matrix, column, simd, simd_init
+from ._simd cimport FR_TILE, Matrix, column, real, simd, simd_init
 
 if simd_init() != 0:
     raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
@@ -20,11 +20,6 @@ cdef enum:
     MOMENT_GROUP = 8       # neighbouring columns that share a row's cache line
 
 cdef double SHARE = 0.01   # of what is taken off a sum of squares: if less than that is left, its digits are gone
-
-
-ctypedef fused real:
-    float
-    double
 
 
 cdef Matrix as_matrix(const real[:, :] X, const double[::1] shift) noexcept nogil:

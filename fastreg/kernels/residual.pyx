@@ -10,11 +10,12 @@ with r = y - sum_j w_j (x_j - mean_j).  What is kept of r is t_i = s_i (r_i - of
 its column only, the means enter by the scalar offset.
 """
 from libc.math cimport INFINITY, fabs, sqrt
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int64_t
 from libc.stdlib cimport qsort
 from libc.string cimport memcpy, memset
 
-from ._simd cimport Entries, simd, simd_init
+from ._simd cimport Entries, integer, real, simd, simd_init
+from .cell cimport Kink, by_t, shuffle
 
 import numpy as np
 
@@ -29,25 +30,6 @@ cdef double SINGULAR = 1e-12  # of the diagonal: a curvature below is rounding n
 cdef double ROUGH = 3e-2       # of the gap: how exact a Newton step is while features still enter
 
 
-ctypedef fused integer:
-    int32_t
-    int64_t
-
-ctypedef fused real:
-    float
-    double
-
-
-cdef struct Kink:          # where a coefficient meets zero (or, negative place, a bound) along a line
-    double t
-    int place
-
-
-cdef int by_t(const void* left, const void* right) noexcept nogil:
-    cdef double a = (<const Kink*>left).t, b = (<const Kink*>right).t
-    return (a > b) - (a < b)
-
-
 cdef class ResidualSet:
     """Coefficients and residual of one problem on the features that `extend` brought, numbered in that order."""
 
@@ -55,6 +37,7 @@ cdef class ResidualSet:
     cdef public long carried        # sweeps and steps spent on the way to the next alpha
     cdef public double goal         # duality gap to reach on these features
     cdef Py_ssize_t n, capacity
+    cdef Py_ssize_t seen            # features that the last prediction knew
     cdef dict arrays
     cdef Entries X
     cdef const double* packed       # (m, n) centred columns; NULL: they are in X
@@ -288,7 +271,8 @@ cdef class ResidualSet:
         self.older_offset = w
         for j in range(self.m):
             w, new = self.g[j], self.w[j] + share * (self.w[j] - self.older[j])
-            self.g[j] += share * (w - self.older_g[j])
+            if j < self.seen:
+                self.g[j] += share * (w - self.older_g[j])
             self.older_g[j] = w
             w, self.older[j] = self.w[j], self.w[j]
             self.w[j] = min(max(new, self.lower[j]), self.upper[j])
@@ -297,13 +281,15 @@ cdef class ResidualSet:
             if self.w[j] != new:
                 self.axpy(<int>j, new - self.w[j], self.s, self.t)
                 self.offset += (self.w[j] - new) * self.mean[j]
-        self.older_l1, self.last_l1 = self.last_l1, l1
+        self.older_l1, self.last_l1, self.seen = self.last_l1, l1, self.m
 
     cdef long solve_one(self, long max_iter) noexcept nogil:
         """Solve for the current l1, l2 from the current w and g; returns sweeps plus Newton steps."""
         cdef long steps = 0
         cdef int worse = 0, turned = 0
         cdef double gap = self.judge(), value, lowest = INFINITY
+        if gap <= self.goal:
+            gap = self.look()                       # predicted gradients are no proof
         while gap > self.goal and steps < max_iter:
             value = self.objective()
             worse += not value < lowest
@@ -408,15 +394,9 @@ cdef class ResidualSet:
 
     cdef void sweep(self) noexcept nogil:
         """One round of coordinate descent over A."""
-        cdef int k, j, other
+        cdef int k, j
         cdef double g, z, new, l1, delta
-        if self.seed != 0:
-            for k in range(self.active - 1, 0, -1):
-                self.seed ^= self.seed << 13
-                self.seed ^= self.seed >> 7
-                self.seed ^= self.seed << 17
-                other = <int>(self.seed % <unsigned long long>(k + 1))
-                self.A[k], self.A[other] = self.A[other], self.A[k]
+        shuffle(self.A, self.active, &self.seed)
         for k in range(self.active):
             j = self.A[k]
             g = self.gradient(j)

@@ -68,7 +68,7 @@ class Run:
         if self.exact:
             self.sample.begin_gram()
             self.active = self.active_set()
-            self.active.size = self.size
+            self.active.size, self.base_gradient = self.size, self.zero_gradient
         else:
             self.active = self.residual_set()
             self.active.goal = max(GOAL * self.task.tol, ROUNDING) * self.null
@@ -80,7 +80,8 @@ class Run:
 
     def begin(self, gradient, null_objective, level):
         """Take the gradient at zero (p,), over the total weight, and objective and level of the constant model."""
-        self.base_gradient, self.constant_objective, self.level = gradient, null_objective, level
+        self.base_gradient = self.zero_gradient = gradient
+        self.constant_objective, self.level = null_objective, level
         self.size = float(np.abs(gradient).max(initial=0.0))
         self.null_model = np.empty(0, np.int32), np.empty(0)
         if self.exact:
@@ -99,18 +100,32 @@ class Run:
             self.free_gram = known.gram
 
     def fit_null(self):
-        """Fit the unpenalised features alone, which are all that is known yet."""
+        """Fit the unpenalised features alone."""
         self.extend()
+        f1 = self.factor1[self.sample.features]
+        size = self.sample.norm * np.sqrt(2.0 * self.constant_objective)  # no gradient is larger
+        penalised = (f1 > 0) & np.isfinite(f1)
+        keep_out = np.array([2.0 * np.max(size[penalised] / f1[penalised], initial=1.0)])
         index, value = np.empty(2 * self.known, np.int32), np.empty(2 * self.known)
         stops, counts, versions = np.zeros(2, np.intp), np.zeros(1, np.int64), np.zeros(1, np.int64)
-        one, none, whole = np.ones(1), np.zeros(1), np.zeros(1, np.uint8)
+        none, whole = np.zeros(1), np.zeros(1, np.uint8)
         if self.exact:
             self.active.solve(
-                self.sample.gram, one, none, whole, self.task.max_iter, BUDGET, index, value, stops, counts, versions
+                self.sample.gram,
+                keep_out,
+                none,
+                whole,
+                self.task.max_iter,
+                BUDGET,
+                index,
+                value,
+                stops,
+                counts,
+                versions,
             )
         else:
             self.active.goal = ROUNDING * self.constant_objective
-            self.active.solve(one, none, whole, self.task.max_iter, BUDGET, index, value, stops, counts)
+            self.active.solve(keep_out, none, whole, self.task.max_iter, BUDGET, index, value, stops, counts)
         self.null_model = index[: stops[1]].copy(), value[: stops[1]].copy()
 
     def settle(self, gradient, null_objective):
@@ -304,14 +319,14 @@ class Run:
         stops = np.zeros(len(alphas) + 1, np.intp)
         n_iter, version = np.zeros((2, len(alphas)), np.int64)
         between = (self.report[self.k : self.stop] < 0).astype(np.uint8)
-        self.active.carried = self.carried if self.exact else 0
+        self.active.carried = self.carried
         if self.exact:
             done = self.active.solve(
                 sample.gram, l1, l2, between, task.max_iter, BUDGET, index, value, stops, n_iter, version
             )
         else:
             version, done, filled = np.arange(len(alphas)), 0, 0
-            most = min(task.max_iter, PATIENCE)
+            most = min(task.max_iter, self.carried + PATIENCE)
             for places, values in self.again[: len(alphas)]:
                 self.active.place(places, values)
                 part, ends = slice(done, done + 1), np.zeros(2, np.intp)
@@ -400,7 +415,8 @@ class Run:
             )  # fmt: skip
             at = self.report[self.k + i]
             bound = self.task.tol if at >= 0 else max(self.task.tol, LOOSE)
-            if gap > bound * self.null and (len(missed) or self.polished < POLISHES):
+            spent = self.carried + self.steps[i] >= self.task.max_iter
+            if gap > bound * self.null and (len(missed) or self.polished < POLISHES and not spent):
                 break
             self.accept(at, i, gap, rss)
             last = lane_of.get(i, last)

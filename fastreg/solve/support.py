@@ -58,6 +58,8 @@ def certify(design, task, alpha, coef, jobs=1):
     SupportCertificate
     """
     p = design.p
+    if task.fit_intercept:
+        design.take_off_large_means(jobs)
     sample = Sample(design, task.weights, task.fit_intercept, jobs, keeps_gram=False)
     run = Run(task, sample, 0, task.y)
     run.know_free()
@@ -92,14 +94,15 @@ def certify(design, task, alpha, coef, jobs=1):
     )  # fmt: skip
 
     kappa = min(1.0, l1[0] / largest[0]) if l2[0] == 0.0 and largest[0] > 0 else 1.0
-    radius = norm * (np.sqrt(2.0 * gap) + off[0]) + ROUNDING * (np.abs(c) + norm * np.sqrt(squares))
+    sure = gap + ROUNDING * (0.5 * squares + np.abs(c[used]) @ np.abs(coef[used]))  # whatever rounding did to the gap
+    radius = norm * (np.sqrt(2.0 * sure) + off[0]) + ROUNDING * (np.abs(c) + norm * np.sqrt(squares))
     f1 = np.ones(p) if run.factor1 is None else run.factor1
     f2 = np.ones(p) if run.factor2 is None else run.factor2
     up, down = (True, True) if task.lower is None else (task.upper > 0, task.lower < 0)
     penalty = np.where(np.isinf(f1), np.inf, l1[0] * np.where(np.isinf(f1), 0.0, f1))
     zero = ~((kappa * c + radius >= penalty) & up | (radius - kappa * c >= penalty) & down) & (f1 > 0)
     zero &= (norm > 0) | np.isinf(f1) | (coef == 0)
-    left = np.flatnonzero(~zero)
+    left = np.flatnonzero(~zero | (coef != 0))  # where the optimum and these coefficients may be nonzero
     nonzero = np.zeros(p, bool)
     if 0 < len(left) <= min(MOST_FEATURES, design.n if l2[0] == 0.0 else MOST_FEATURES):
         exact = Sample(design, task.weights, task.fit_intercept, jobs)
@@ -112,8 +115,7 @@ def certify(design, task, alpha, coef, jobs=1):
             L = None
         if L is not None and np.diag(L).min() > 1e-6:
             inverse = (solve_triangular(L, np.eye(len(left)), lower=True) ** 2).sum(axis=0) / size**2
-            reach = np.sqrt(2.0 * gap * inverse) + ROUNDING * np.abs(coef[left])
-            nonzero[left] = np.abs(coef[left]) > 2.0 * reach
+            nonzero[left] = np.abs(coef[left]) > 2.0 * np.sqrt(2.0 * sure * inverse)
     return SupportCertificate(
         float(alpha), float(gap), np.flatnonzero(zero), np.flatnonzero(nonzero), np.flatnonzero(~zero & ~nonzero)
     )
