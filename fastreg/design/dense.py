@@ -37,6 +37,10 @@ class Dense:
         self.pass_work = float(self.n * self.p)  # multiplications of a product, for each lane
         self.column_work = float(self.n)  # and of an entry of the Gram matrix
 
+    def work_of(self, columns):
+        """Entries of some columns, over those of an average one."""
+        return np.ones(len(columns))
+
     def panel_width(self, lanes):
         """Lanes of the panels that so many residuals are best put in."""
         return 8 if lanes <= 16 else 24

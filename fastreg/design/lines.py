@@ -1,11 +1,16 @@
 """A sparse X behind the operations that the engine needs; X is read where it lies, never made dense or reordered."""
 
+import functools
+
 import numpy as np
 
 from ..kernels import lines, panels
 from .blocks import aligned, parallel_for
 
 FULL = 0.5  # share of entries from which on means are taken off a column itself, not off its products
+LINE_WORK = 2.0  # time of an entry and eight lanes in a panel, over that of a pair of entries in a row
+COPY_WORK = 8.0  # time of copying an entry
+TRANSPOSED = 1 << 21  # entries that may be copied row by row, or an eighth of those of X if that is more
 ENTRY_WORK = 3.0  # an entry costs as much as so many of a dense matrix: its line of the panel has to be fetched
 
 
@@ -30,6 +35,11 @@ class Columns:
         self.index, self.value = X.indices, X.data
         self.pass_work = ENTRY_WORK * len(X.data) + self.p
         self.column_work = max(8.0, ENTRY_WORK * len(X.data) / self.p)
+
+    @functools.cached_property
+    def counts(self):
+        """(p,) entries of the columns."""
+        return np.diff(self.X.indptr)
 
     def panel_width(self, lanes):
         """Lanes of a panel: a row of eight is a cache line."""
@@ -78,6 +88,10 @@ class Columns:
         parallel_for(task, len(R), jobs)
         return squares
 
+    def work_of(self, columns):
+        """Entries of some columns, over those of an average one."""
+        return self.counts[columns] * (self.p / max(1, len(self.X.data)))
+
     def entries(self, columns):
         """(starts, stops, index, value) in which the given columns can be found."""
         return self.starts, self.stops, self.index, self.value
@@ -90,6 +104,10 @@ class Columns:
         """
         starts, stops, index, value = self.entries(rows)
         total = float(self.n) if weights is None else float(weights.sum())
+        by_rows = self.by_rows(rows, new, means.any())
+        if by_rows is not None:
+            self.gram_by_rows(by_rows, rows, new, means, weights, total, store, jobs)
+            return
         offset, groups = len(rows) - len(new), [np.arange(i, min(i + 8, len(new))) for i in range(0, len(new), 8)]
         free = []  # panels of zeros
 
@@ -112,6 +130,39 @@ class Columns:
             store(0, last, start, out[:, : len(group)])
 
         parallel_for(task, len(groups), jobs)
+
+    def gram_by_rows(self, by_rows, rows, new, means, weights, total, store, jobs):
+        """As `gram_columns`, from the copy that `by_rows` made."""
+        starts, stops, index, value = self.entries(rows)
+        old = len(rows) - len(new)
+        edges = np.linspace(0, len(new), min(len(new), len(new) * len(rows) // 20_000 + 1) + 1).astype(np.intp)
+
+        def task(k):
+            start, stop = edges[k], edges[k + 1]
+            out = np.empty((stop - start, len(rows)))
+            lines.gram_lines(
+                starts, stops, index, value, weights, total, *by_rows, new[start:stop], means[old + start : old + stop],
+                means, out,
+            )  # fmt: skip
+            store(0, old + stop, start, out.T[: old + stop])
+
+        parallel_for(task, len(edges) - 1, jobs)
+
+    def by_rows(self, rows, new, centred):
+        """The columns `rows`, row by row, where that makes their products with `new` cheaper than panels do."""
+        starts, stops, index, value = self.entries(rows)
+        counts = stops[rows] - starts[rows]
+        size, entries = int(counts.sum()), int(counts[len(rows) - len(new) :].sum())
+        panels = LINE_WORK * (len(new) / 8) * size
+        if centred and (counts > FULL * self.n).any():  # their means have to be taken off before the products
+            return None
+        if entries * size / self.n + COPY_WORK * size > panels or size > max(TRANSPOSED, len(self.X.data) // 8):
+            return None
+        ends, places, values = np.empty(self.n, np.intp), np.empty(size, np.int32), np.empty(size)
+        lines.transpose(starts, stops, index, value, rows, ends, places, values)
+        lengths = np.diff(ends, prepend=0).astype(float)
+        pairs = (lengths * lengths).sum() * entries / max(1, size)
+        return (ends, places, values) if pairs < panels else None
 
     def take_off_large_means(self, jobs=1):
         """Nothing: a column with zeros in it spreads about as much as it is large."""
@@ -152,6 +203,13 @@ class Rows(Columns):
         self.packed = np.zeros(self.p, dtype=np.uint8)
         self.starts = self.stops = None
 
+    @functools.cached_property
+    def counts(self):
+        counts, index, some = np.zeros(self.p, self.indptr.dtype), self.X.indices, 1 << 20
+        for start in range(0, len(index), some):  # `bincount` makes a copy of what it is given
+            counts += np.bincount(index[start : start + some], minlength=self.p)
+        return counts
+
     def blocks(self, lanes):
         return [(0, self.p)]
 
@@ -166,16 +224,16 @@ class Rows(Columns):
         most = max(256, self.p // 16)
         if len(columns) <= most:
             return super().moments(columns, weights, total, centred, jobs)
-        parts = [
-            columns[i : i + most] for i in range(0, len(columns), most)
-        ]  # packed for a moment, not all of X at once
-        return np.hstack([Rows(self.X).moments(part, weights, total, centred, jobs) for part in parts])
+        parts = []
+        for start in range(0, len(columns), most):  # packed for a moment, not all of X at once
+            some = Rows(self.X)
+            some.counts = self.counts
+            parts.append(some.moments(columns[start : start + most], weights, total, centred, jobs))
+        return np.hstack(parts)
 
     def entries(self, columns):
         """As in `Columns`; packs those that have not been asked for before."""
         if self.starts is None:
-            counts = np.bincount(self.X.indices, minlength=self.p)
-            self.counts = counts.astype(self.indptr.dtype)
             self.starts, self.stops = np.zeros((2, self.p), self.indptr.dtype)
             self.index, self.value, self.held = np.empty(0, self.X.indices.dtype), np.empty(0, self.dtype), 0
         new = columns[self.packed[columns] == 0]

@@ -12,14 +12,6 @@ if simd_init() != 0:
     raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
 
 
-cdef inline double entry(const Entries* X, Py_ssize_t k) noexcept nogil:
-    return (<const float*>X.value)[k] if X.single else (<const double*>X.value)[k]
-
-
-cdef inline Py_ssize_t at(const Entries* X, Py_ssize_t k) noexcept nogil:
-    return (<const int64_t*>X.index)[k] if X.wide else (<const int32_t*>X.index)[k]
-
-
 cdef Entries as_entries(const integer[::1] index, const real[::1] value) noexcept nogil:
     cdef Entries X
     X.index = <const void*>(&index[0] if index.shape[0] else NULL)
@@ -132,8 +124,8 @@ def gram_columns(
                 for i in range(n):
                     panel[i, l] = -means[l]
             for k in range(starts[j], stops[j]):
-                i = at(&X, k)
-                panel[i, l] += entry(&X, k) * (weights[i] if weighted and not dense else 1.0)
+                i = index[k]
+                panel[i, l] += value[k] * (weights[i] if weighted and not dense else 1.0)
             sums[l] = 0.0 if dense else total * means[l]
             if dense:
                 for i in range(n):
@@ -151,7 +143,78 @@ def gram_columns(
             for l in range(new.shape[0]):
                 j = new[l]
                 for k in range(starts[j], stops[j]):
-                    panel[at(&X, k), l] = 0.0
+                    panel[index[k], l] = 0.0
+
+
+def transpose(
+    const integer[:] starts,        # in   (p,)  entries of column j: starts[j]..stops[j]-1
+    const integer[:] stops,
+    const integer[::1] index,       # in   (nnz,)
+    const real[::1] value,          # in   (nnz,)
+    const Py_ssize_t[::1] columns,  # in   (m,)  columns of X
+    Py_ssize_t[::1] ends,           # out  (n,)  where a row of the result ends; it begins where the last one ended
+    int[::1] places,                # out  the entries by rows: their places in `columns`, ascending
+    double[::1] values,             # out
+):
+    """The given columns of X, row by row."""
+    cdef Py_ssize_t c, j, k, i, count, held = 0
+    with nogil:
+        for i in range(ends.shape[0]):
+            ends[i] = 0
+        for c in range(columns.shape[0]):
+            j = columns[c]
+            for k in range(starts[j], stops[j]):
+                ends[index[k]] += 1
+        for i in range(ends.shape[0]):
+            count = ends[i]
+            ends[i] = held
+            held += count
+        for c in range(columns.shape[0]):
+            j = columns[c]
+            for k in range(starts[j], stops[j]):
+                i = index[k]
+                places[ends[i]] = <int>c
+                values[ends[i]] = value[k]
+                ends[i] += 1
+
+
+def gram_lines(
+    const integer[:] starts,        # in   (p,)  entries of column j: starts[j]..stops[j]-1
+    const integer[:] stops,
+    const integer[::1] index,       # in   (nnz,)
+    const real[::1] value,          # in   (nnz,)
+    const double[::1] weights,      # in   (n,) or None: ones
+    double total,                   # in   sum of the weights
+    const Py_ssize_t[::1] ends,     # in   (n,)  the columns that are the rows of the result, as `transpose` gives them
+    const int[::1] places,          # in
+    const double[::1] values,       # in
+    const Py_ssize_t[::1] new,      # in   (k,)  columns of X
+    const double[::1] means,        # in   (k,)  what is taken off the new columns ...
+    const double[::1] row_means,    # in   (m,)  ... and off the others
+    double[:, ::1] out,             # out  (k, m)
+):
+    """As `gram_columns`, for columns of few entries: out[l] is a sum of rows of X, one for each entry of new[l]."""
+    cdef Py_ssize_t l, i, k, j, q
+    cdef double a
+    cdef bint weighted = weights is not None
+    with nogil:
+        for l in range(new.shape[0]):
+            for i in range(out.shape[1]):
+                out[l, i] = -total * means[l] * row_means[i]
+            j = new[l]
+            for k in range(starts[j], stops[j]):
+                i = index[k]
+                a = value[k] * (weights[i] if weighted else 1.0)
+                for q in range(ends[i - 1] if i > 0 else 0, ends[i]):
+                    out[l, places[q]] += a * values[q]
+
+
+cdef inline void gather(
+    Py_ssize_t start, Py_ssize_t stop, const integer[::1] index, const real[::1] value, double[::1] column
+) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(start, stop):
+        column[index[k]] += value[k]
 
 
 def moments(
@@ -170,54 +233,58 @@ def moments(
 ):
     """Weighted mean and sums of squares of some columns.
 
-    Entries are summed into `column` first, where duplicates meet.  Means are taken about the first entry that
-    counts, so that a column that is constant where there are weights has a square of (nearly) zero.
+    Where rows do not ascend, entries are summed into `column` first, where duplicates meet.  Means are taken about the
+    first entry that counts, so that a column that is constant where there are weights has a square of (nearly) zero.
     """
-    cdef Entries X = as_entries(index, value)
     cdef Py_ssize_t c, j, k, i
-    cdef double s = 1.0, d, x, origin, held
-    cdef bint weighted = weights is not None
+    cdef double s = 1.0, d, x, origin, held, first, second
+    cdef bint weighted = weights is not None, plain
     with nogil:
         for c in range(columns.shape[0]):
             j = columns[c]
+            plain = True
+            for k in range(starts[j] + 1, stops[j]):
+                plain &= index[k] > index[k - 1]
+            if not plain:
+                gather(starts[j], stops[j], index, value, column)
+            origin = held = first = second = 0.0
             for k in range(starts[j], stops[j]):
-                column[at(&X, k)] += entry(&X, k)
-            origin = 0.0
-            for k in range(starts[j], stops[j]):
-                if not weighted or weights[at(&X, k)] > 0.0:
-                    origin = column[at(&X, k)]
+                if not weighted or weights[index[k]] > 0.0:
+                    origin = value[k] if plain else column[index[k]]
                     break
-            mean[c] = square[c] = raw[c] = held = 0.0
             for k in range(starts[j], stops[j]):
-                i = at(&X, k)
-                x = column[i]
+                i = index[k]
+                x = value[k] if plain else column[i]
                 if x == 0.0:                        # an explicit zero, or a duplicate that has been counted
                     continue
-                column[i] = 0.0
+                if not plain:
+                    column[i] = 0.0
                 if weighted:
                     s = weights[i]
                 held += s
-                raw[c] += s * x * x
-                mean[c] += s * (x - origin)
+                second += s * x * x
+                first += s * (x - origin)
+            mean[c], square[c], raw[c] = 0.0, second, second
             if not centred:
-                mean[c], square[c] = 0.0, raw[c]
                 continue
             if held >= total * (1.0 - 1e-12):       # but for rounding, all of it
                 held = total
-            mean[c] = (mean[c] + held * origin) / total
+            mean[c] = (first + held * origin) / total
+            if not plain:
+                gather(starts[j], stops[j], index, value, column)
+            second = 0.0
             for k in range(starts[j], stops[j]):
-                column[at(&X, k)] += entry(&X, k)
-            for k in range(starts[j], stops[j]):
-                i = at(&X, k)
-                d = column[i]
+                i = index[k]
+                d = value[k] if plain else column[i]
                 if d == 0.0:
                     continue
-                column[i] = 0.0
+                if not plain:
+                    column[i] = 0.0
                 if weighted:
                     s = weights[i]
                 d -= mean[c]
-                square[c] += s * d * d
-            square[c] += (total - held) * mean[c] * mean[c]
+                second += s * d * d
+            square[c] = second + (total - held) * mean[c] * mean[c]
 
 
 def pack_columns(

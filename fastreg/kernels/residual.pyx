@@ -10,7 +10,7 @@ with r = y - sum_j w_j (x_j - mean_j).  What is kept of r is t_i = s_i (r_i - of
 its column only, the means enter by the scalar offset.
 """
 from libc.math cimport INFINITY, fabs, sqrt
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport qsort
 from libc.string cimport memcpy, memset
 
@@ -24,9 +24,12 @@ if simd_init() != 0:
 
 cdef enum:
     MOST_PRODUCTS = 1000   # of a Newton step
+    COPIES = 1 << 20       # entries of columns copied to be near each other, or an eighth of X if that is more
 
 cdef double SLACK = 1e-11      # of the penalty: a gradient off it by less is on it
 cdef double SINGULAR = 1e-12  # of the diagonal: a curvature below is rounding noise
+cdef double FINE = 0.7         # of the goal: how exact the last step is
+cdef double NEAR = 0.8         # of the penalty: a gradient below is looked at last
 cdef double ROUGH = 3e-2       # of the gap: how exact a Newton step is while features still enter
 
 
@@ -40,6 +43,11 @@ cdef class ResidualSet:
     cdef Py_ssize_t seen            # features that the last prediction knew
     cdef dict arrays
     cdef Entries X
+    cdef Entries near               # copies of columns that were free: in one place they are read in two thirds of the time
+    cdef int *near_index
+    cdef double *near_value
+    cdef Py_ssize_t room, used      # entries of `near`
+    cdef unsigned char *copied      # (m,) whether a column is in `near`
     cdef const double* packed       # (m, n) centred columns; NULL: they are in X
     cdef const double* y
     cdef const double* s            # weights, or NULL: ones
@@ -60,7 +68,8 @@ cdef class ResidualSet:
     cdef double *z
     cdef double *h
     cdef double *t                  # (n,)
-    cdef double *u                  # (n,) X d
+    cdef double *u                  # (n,) weights * X z, centred, for the last direction z ...
+    cdef double *v                  # ... and for the sum of all steps, d
     cdef Py_ssize_t *starts
     cdef Py_ssize_t *stops
     cdef int *A
@@ -68,6 +77,7 @@ cdef class ResidualSet:
     cdef int *F
     cdef Kink *kinks
     cdef unsigned long long seed    # 0: cyclic order
+    cdef bint rough                 # whether the last Newton step was less exact than the goal
     cdef object held                # what the pointers into arrays of others rest on
 
     def __init__(self, const double[::1] y, const double[::1] weights, double total, unsigned long long seed=0):
@@ -75,10 +85,11 @@ cdef class ResidualSet:
         self.y, self.s = &y[0], NULL if weights is None else &weights[0]
         self.total, self.seed = total, seed
         self.held = [y, weights]
-        t = np.zeros((3, self.n))
+        t = np.zeros((4, self.n))
         cdef double[:, ::1] rows = t
-        self.t, self.u, self.older_t = &rows[0, 0], &rows[1, 0], &rows[2, 0]
-        self.arrays = {"t": t}
+        self.t, self.u, self.v, self.older_t = &rows[0, 0], &rows[1, 0], &rows[2, 0], &rows[3, 0]
+        self.arrays = {"t": t, "near_index": np.empty(1, np.int32), "near_value": np.empty(1)}
+        self.room, self.near.wide, self.near.single = 1, False, False
         self.goal = 0.0
         self.last_l1 = self.older_l1 = 0.0
         self.reserve(8)
@@ -116,6 +127,7 @@ cdef class ResidualSet:
         reals = room("h", np.float64); self.h = &reals[0]
         places = room("starts", np.intp); self.starts = &places[0]
         places = room("stops", np.intp); self.stops = &places[0]
+        raw = room("copied", np.uint8); self.copied = &raw[0]
         ints = room("A", np.int32); self.A = &ints[0]
         ints = room("F", np.int32); self.F = &ints[0]
         kinks = np.empty(2 * capacity * sizeof(Kink), np.uint8)
@@ -144,6 +156,15 @@ cdef class ResidualSet:
         self.packed = NULL
         memcpy(self.starts, &starts[0], self.m * sizeof(Py_ssize_t))
         memcpy(self.stops, &stops[0], self.m * sizeof(Py_ssize_t))
+        memset(self.copied, 0, self.m)
+        cdef Py_ssize_t room = min(max(COPIES, value.shape[0] // 8), (np.asarray(stops) - np.asarray(starts)).sum())
+        if room > self.room:
+            self.arrays["near_index"], self.arrays["near_value"] = np.empty(room, np.int32), np.empty(room)
+            self.room = room
+        cdef int[::1] near_index = self.arrays["near_index"]
+        cdef double[::1] near_value = self.arrays["near_value"]
+        self.near_index, self.near_value, self.used = &near_index[0], &near_value[0], 0
+        self.near.index, self.near.value = self.near_index, self.near_value
         self.held = [*self.held[:2], index, value]
 
     def read_packed(self, const double[:, ::1] columns):
@@ -179,7 +200,7 @@ cdef class ResidualSet:
         stops[0] = 0
         with nogil:
             self.recompute()
-            self.look()
+            self.look(False)
             while k < l1.shape[0] and spent <= budget and filled + self.m <= index.shape[0]:
                 self.predict(l1[k])
                 self.l1, self.l2 = l1[k], l2[k]
@@ -201,7 +222,7 @@ cdef class ResidualSet:
         for j in range(self.m):
             self.w[j] = w[j]
         self.recompute()
-        self.look()
+        self.look(False)
         return np.array(<double[:self.m]>self.g)
 
     # ---------------------------------------------------------------- columns
@@ -209,19 +230,34 @@ cdef class ResidualSet:
     cdef inline double dot(self, int j, const double* r) noexcept nogil:
         if self.packed != NULL:
             return simd.dot(self.n, self.packed + j * self.n, r)
-        return simd.gather1(&self.X, self.starts[j], self.stops[j], r)
+        return simd.gather1(&self.near if self.copied[j] else &self.X, self.starts[j], self.stops[j], r)
 
     cdef inline void axpy(self, int j, double a, const double* s, double* r) noexcept nogil:
         cdef const double* x
         cdef Py_ssize_t i
         if self.packed == NULL:
-            simd.scatter1(&self.X, self.starts[j], self.stops[j], a, s, r)
+            simd.scatter1(&self.near if self.copied[j] else &self.X, self.starts[j], self.stops[j], a, s, r)
         elif s == NULL:
             simd.axpy(self.n, a, self.packed + j * self.n, r)
         else:
             x = self.packed + j * self.n
             for i in range(self.n):
                 r[i] += a * s[i] * x[i]
+
+    cdef void copy(self, int j) noexcept nogil:
+        """Put the entries of a column next to those of the columns before it, if there is room."""
+        cdef Py_ssize_t k, start = self.starts[j], count = self.stops[j] - start
+        if self.copied[j] or self.used + count > self.room:
+            return
+        for k in range(count):
+            self.near_index[self.used + k] = <int>(
+                (<const int64_t*>self.X.index)[start + k] if self.X.wide else (<const int32_t*>self.X.index)[start + k]
+            )
+            self.near_value[self.used + k] = (
+                (<const float*>self.X.value)[start + k] if self.X.single else (<const double*>self.X.value)[start + k]
+            )
+        self.copied[j], self.starts[j], self.stops[j] = True, self.used, self.used + count
+        self.used += count
 
     cdef inline double gradient(self, int j) noexcept nogil:
         return self.dot(j, self.t) / self.total + self.offset * self.mean[j]
@@ -289,7 +325,7 @@ cdef class ResidualSet:
         cdef int worse = 0, turned = 0
         cdef double gap = self.judge(), value, lowest = INFINITY
         if gap <= self.goal:
-            gap = self.look()                       # predicted gradients are no proof
+            gap = self.look(False)                  # predicted gradients are no proof
         while gap > self.goal and steps < max_iter:
             value = self.objective()
             worse += not value < lowest
@@ -302,7 +338,7 @@ cdef class ResidualSet:
             while turned > 0 and steps < max_iter:
                 turned = self.newton(gap, False)
                 steps += 1
-            gap = self.look()
+            gap = self.look(self.rough)
         return steps
 
     cdef long descend(self, long steps, long max_iter) noexcept nogil:
@@ -310,7 +346,7 @@ cdef class ResidualSet:
         cdef int j
         cdef double gap
         while True:
-            gap = self.look()
+            gap = self.look(False)
             if gap <= self.goal or steps >= max_iter:
                 return steps
             for j in range(<int>self.m):
@@ -323,11 +359,12 @@ cdef class ResidualSet:
                 self.newton(gap, True)
                 steps += 1
 
-    cdef double look(self) noexcept nogil:
-        """Gradients of all features; then as `judge`."""
+    cdef double look(self, bint nearby) noexcept nogil:
+        """Gradients of all features, or of those alone that are not far from leaving zero; then as `judge`."""
         cdef int j
         for j in range(<int>self.m):
-            self.g[j] = self.gradient(j)
+            if not (nearby and fabs(self.g[j]) < NEAR * self.l1 * self.f1[j]):
+                self.g[j] = self.gradient(j)
         return self.judge()
 
     cdef double judge(self) noexcept nogil:
@@ -435,12 +472,14 @@ cdef class ResidualSet:
         The whole step, those whose sign turns going to zero, or, if `careful`, to the exact minimum along the line.
         """
         cdef int k, j, products = 0
-        cdef double rz = 0.0, rz_new, step, curvature, l1, size = 0.0, left = INFINITY, scale, goal = 0.5 * self.goal, target = max(goal, ROUGH * gap)
+        cdef double rz = 0.0, rz_new, step, curvature, l1, size = 0.0, left = INFINITY, scale, goal = FINE * self.goal, target = max(goal, ROUGH * gap)
         cdef bint turning = False
         self.free = 0
         for j in range(<int>self.m):
             l1 = self.l1 * self.f1[j]
             if self.norm[j] > 0.0 and (self.w[j] != 0.0 or l1 == 0.0) and self.lower[j] < self.w[j] < self.upper[j]:
+                if self.packed == NULL:
+                    self.copy(j)
                 self.F[self.free] = j
                 self.b[self.free] = self.gradient(j) - self.l2 * self.f2[j] * self.w[j]
                 self.b[self.free] -= l1 if self.w[j] > 0.0 else -l1
@@ -452,6 +491,7 @@ cdef class ResidualSet:
             self.d[k] = 0.0
             self.z[k] = self.b[k] / (self.norm[j] + self.l2 * self.f2[j])
             rz += self.b[k] * self.z[k]
+        memset(self.v, 0, self.n * sizeof(double))
         # `z` is the direction from here on; `b` the residual of the linear system
         while rz > 0.0 and products < MOST_PRODUCTS:
             if left * size <= target:
@@ -474,10 +514,11 @@ cdef class ResidualSet:
                 scale += self.z[k] * self.z[k] * (self.norm[j] + self.l2 * self.f2[j])
             if not curvature > SINGULAR * scale:    # downhill for ever, but for the kinks
                 careful = True
-                for k in range(self.free):
-                    self.d[k] += self.z[k] * rz / (SINGULAR * scale)
+                simd.axpy(self.free, rz / (SINGULAR * scale), self.z, self.d)
+                simd.axpy(self.n, rz / (SINGULAR * scale), self.u, self.v)
                 break
             step = rz / curvature
+            simd.axpy(self.n, step, self.u, self.v)
             rz_new = left = 0.0
             for k in range(self.free):
                 j = self.F[k]
@@ -489,16 +530,16 @@ cdef class ResidualSet:
                 j = self.F[k]
                 self.z[k] = self.b[k] / (self.norm[j] + self.l2 * self.f2[j]) + (rz_new / rz) * self.z[k]
             rz = rz_new
+        self.rough = target > goal
         if products == 0:
             return 0
-        self.product(self.d)                        # h = H d, u = weights * (X d, centred)
         return self.move_carefully() if careful else self.move()
 
     cdef void advance(self, double t) noexcept nogil:
         """Residual after w += t d."""
         cdef Py_ssize_t i
         for i in range(self.n):
-            self.t[i] -= t * self.u[i]
+            self.t[i] -= t * self.v[i]
 
     cdef int move(self) noexcept nogil:
         """The whole step; those that turn go to zero, those that leave their bounds to the bound; returns how many."""
@@ -521,6 +562,7 @@ cdef class ResidualSet:
     cdef int move_carefully(self) noexcept nogil:
         """Go along d to the minimum; returns how many kinks there were."""
         cdef int k, j, count = 0
+        self.product(self.d)                        # h = H d
         cdef double slope = 0.0, curvature = 0.0, t, far, stop = INFINITY, w, l1
         for k in range(self.free):
             j = self.F[k]

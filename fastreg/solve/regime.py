@@ -51,11 +51,15 @@ class Plan:
             return bool(self.precompute) or self.design.dense
         return task.l1_ratio >= MOSTLY_RIDGE or self.design.n >= self.design.p or self.full_gram()
 
-    def round_cost(self, lanes, m, new, exact):
-        """Flops, or what takes as long, of a round that needs `lanes` and brings `new` features to the `m` known."""
+    def round_cost(self, lanes, m, new, work, exact):
+        """Flops, or what takes as long, of a round that needs `lanes` and brings `new` features to the `m` known.
+
+        `work` is what products with these features cost, in those with an average one.
+        """
         width = 8 * math.ceil(lanes / 8)
-        entries = new * (2 * m + new) if exact else new * LOOKS * lanes
-        return START * RATE + 2 * self.design.pass_work * width + entries * (self.design.column_work + ENTRY)
+        times = 2 * m + new if exact else LOOKS * lanes
+        entries = times * (work * self.design.column_work + new * ENTRY)
+        return START * RATE + 2 * self.design.pass_work * width + entries
 
     def rounded(self, sample, new):
         """The features to bring in: `new`, or all that are left when these are most of them."""

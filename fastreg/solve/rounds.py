@@ -77,7 +77,12 @@ def distinct_targets(design, tasks):
 
 
 def average(y, weights):
-    return y.sum() / len(y) if weights is None else (weights @ y) / weights.sum()
+    return y.sum() / len(y) if weights is None else (weights * y).sum() / weights.sum()
+
+
+def sum_of_squares(r, weights):
+    """Not by BLAS: its threads, once woken, keep a core busy for a while, and its rounding depends on their number."""
+    return (r * r).sum() if weights is None else (weights * r * r).sum()
 
 
 class Batch:
@@ -134,7 +139,7 @@ class Batch:
                 if not np.isfinite(gradient).all():
                     self.design.refuse_nonfinite()
                 y = self.Y[run.target]
-                squares = y @ y if run.task.weights is None else (run.task.weights * y) @ y
+                squares = sum_of_squares(y, run.task.weights)
                 run.begin(gradient, 0.5 * squares / run.sample.total, self.means[run.target])
         some = [run for run in runs if len(run.free)]
         for start in range(0, len(some), at_once):
@@ -243,7 +248,7 @@ class Batch:
             r, weights = R[0, :, lane], entry_sample.weights
             for _ in range(2 if entry_sample.centred else 0):  # the first mean is off by rounding
                 r -= average(r, weights)
-            squares[lane] = r @ r if weights is None else (weights * r) @ r
+            squares[lane] = sum_of_squares(r, weights)
             if weights is not None:
                 r *= weights
         return squares

@@ -12,11 +12,11 @@ STEP = 0.5  # alphas further apart than this get steps in between, solved but no
 LOOSE = 1e-2  # relative gap that is good enough for such a step
 POLISHES = 6  # corrections of the gradient from X for one alpha
 MOST_FEATURES = 200  # that one round brings in, or 4 n if that is more
-GENEROUS = 0.8  # least `gamma` on residuals
-GOAL = 0.3  # share of the tolerance that a solution on residuals aims at
+GENEROUS = 1.0  # least `gamma` on residuals
+GOAL = 0.5  # share of the tolerance that a solution on residuals aims at
 ROUNDING = 1e-15  # a relative gap that can be reached
 PATIENCE = 100  # sweeps and steps on residuals for one alpha, before a Gram matrix takes over
-LARGE = 500  # features in a support of a sparse X, from which on conjugate gradients beat a factor
+LARGE = 350  # features in a support of a sparse X, from which on conjugate gradients beat a factor
 GRAM_BYTES = 64 << 20  # of a Gram matrix that a sparse problem may keep, or an eighth of X if that is more
 SPARE = 64  # more features than X has rows that a factor has room for
 BUDGET = 4e9  # flops between two looks at the keyboard
@@ -179,7 +179,7 @@ class Run:
         """What a solution takes off the intercept."""
         if not self.sample.centred:
             return 0.0
-        return (self.sample.mean[places] + self.sample.offset[places]) @ values
+        return ((self.sample.mean[places] + self.sample.offset[places]) * values).sum()
 
     @property
     def done(self):
@@ -190,7 +190,8 @@ class Run:
     def plan(self, lanes, cost):
         """Features to bring in (not yet in the sample) for the next alphas, at most `lanes`; sets `stop`.
 
-        `cost(lanes, m, new, exact)` is what a round costs that needs so many lanes and brings `new` features in vain.
+        `cost(lanes, m, new, work, exact)` is what a round costs that needs so many lanes and brings `new` features in
+        vain, which have `work` times the entries of an average one.
         """
         self.room = lanes
         most = max(1, min(3 * lanes, len(self.ladder) - self.k))
@@ -201,15 +202,19 @@ class Run:
         if self.task.l1_ratio == 0.0:
             self.stop = self.k + most
             return np.flatnonzero(place < 0)
+        if self.may_turn and LARGE < self.support < self.sample.design.n // 4:
+            self.turn()
         most = min(most, self.reach)
         needed = self.needed_at()
         candidates = np.flatnonzero(needed >= self.ladder[self.k + most - 1])
-        ordered = np.sort(needed[candidates])
-        counts = len(ordered) - np.searchsorted(ordered, self.ladder[self.k : self.k + most])
+        first = np.searchsorted(-self.ladder[self.k : self.k + most], -needed[candidates])
+        counts = np.cumsum(np.bincount(first, minlength=most))
+        work = np.cumsum(np.bincount(first, self.sample.design.work_of(candidates), most))
         steps = np.arange(1, most + 1)
         wasted = min(1.0, max(0.15, 1.0 - self.support / max(1, self.known)))
         costs = [
-            cost(b * self.density, self.known, wasted * k, self.exact) / b for b, k in zip(steps, counts, strict=True)
+            cost(b * self.density, self.known, wasted * k, wasted * w, self.exact) / b
+            for b, k, w in zip(steps, counts, work, strict=True)
         ]
         self.stop = self.k + int(np.argmin(costs)) + 1
         want = candidates[needed[candidates] >= self.ladder[self.stop - 1]]
@@ -441,8 +446,6 @@ class Run:
             self.polished = 0
             self.gamma = max(0.1, 0.8 * self.gamma)
             self.reach = min(64, self.reach + self.reach // 2)
-            if self.may_turn and not self.done and LARGE < self.support < sample.design.n // 4:
-                self.turn()
         self.solved = None
 
     def mean_proof(self, i, before, after):
@@ -452,7 +455,7 @@ class Run:
         first, last = self.inner[i]
         t = (self.l1[i] - self.l1[first]) / (self.l1[last] - self.l1[first])
         step = v1 - v0
-        bend = step @ self.sample.gram[np.ix_(places, places)] @ step
+        bend = (step * (self.sample.gram[np.ix_(places, places)] * step).sum(axis=1)).sum()
         rss = (1 - t) * rss0 + t * rss1 - t * (1 - t) * bend
         mean = [a + t * (b - a) for a, b in ((v0, v1), (c0, c1), (top0, top1), (h0, h1))]
         return places, mean[0], mean[1], rss, mean[2], mean[3], 0.0
