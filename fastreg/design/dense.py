@@ -26,6 +26,7 @@ class Dense:
         What `take_off_large_means` takes off the columns wherever they are read.
     """
 
+    in_place = False  # columns on which residuals are solved are packed
     dense = True
 
     def __init__(self, X):

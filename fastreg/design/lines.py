@@ -25,6 +25,7 @@ class Columns:
 
     shift = None
     dense = False
+    in_place = True  # a column is read without a copy of it
 
     def __init__(self, X):
         self.X = X
@@ -197,6 +198,8 @@ class Rows(Columns):
     The columns that the solver asks for are packed out of it once; of the rest nothing is copied.
     """
 
+    in_place = False
+
     def __init__(self, X):
         super().__init__(X)
         self.indptr = X.indptr
@@ -242,7 +245,7 @@ class Rows(Columns):
             ends = self.held + np.cumsum(self.counts[new])
             size = int(ends[-1])
             if size > len(self.index):
-                room = min(len(self.X.indices), max(size, 2 * len(self.index)))
+                room = min(len(self.X.indices), max(size, len(self.index) + len(self.index) // 8))
                 for name in ("index", "value"):
                     old = getattr(self, name)
                     grown = np.empty(room, old.dtype)

@@ -24,7 +24,7 @@ if simd_init() != 0:
 
 cdef enum:
     MOST_PRODUCTS = 1000   # of a Newton step
-    COPIES = 1 << 20       # entries of columns copied to be near each other, or an eighth of X if that is more
+    COPIES = 3 << 18       # entries of columns copied to be near each other, or a sixteenth of X if that is more
 
 cdef double SLACK = 1e-11      # of the penalty: a gradient off it by less is on it
 cdef double SINGULAR = 1e-12  # of the diagonal: a curvature below is rounding noise
@@ -148,8 +148,8 @@ cdef class ResidualSet:
         self.m += k
 
     def read_sparse(self, const integer[::1] index, const real[::1] value, const Py_ssize_t[::1] starts,
-                    const Py_ssize_t[::1] stops):
-        """Where the entries of all features are."""
+                    const Py_ssize_t[::1] stops, bint scattered):
+        """Where the entries of all features are; `scattered`: among those of many others."""
         self.X.index = <const void*>(&index[0] if index.shape[0] else NULL)
         self.X.value = <const void*>(&value[0] if value.shape[0] else NULL)
         self.X.wide, self.X.single = integer is int64_t, real is float
@@ -157,7 +157,8 @@ cdef class ResidualSet:
         memcpy(self.starts, &starts[0], self.m * sizeof(Py_ssize_t))
         memcpy(self.stops, &stops[0], self.m * sizeof(Py_ssize_t))
         memset(self.copied, 0, self.m)
-        cdef Py_ssize_t room = min(max(COPIES, value.shape[0] // 8), (np.asarray(stops) - np.asarray(starts)).sum())
+        cdef Py_ssize_t room = max(COPIES, value.shape[0] // 16) if scattered else 0
+        room = min(room, (np.asarray(stops) - np.asarray(starts)).sum())
         if room > self.room:
             self.arrays["near_index"], self.arrays["near_value"] = np.empty(room, np.int32), np.empty(room)
             self.room = room

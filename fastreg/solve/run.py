@@ -12,12 +12,12 @@ STEP = 0.5  # alphas further apart than this get steps in between, solved but no
 LOOSE = 1e-2  # relative gap that is good enough for such a step
 POLISHES = 6  # corrections of the gradient from X for one alpha
 MOST_FEATURES = 200  # that one round brings in, or 4 n if that is more
-GENEROUS = 1.0  # least `gamma` on residuals
+GENEROUS = 1.0  # least `gamma` where a feature more costs nothing but a look now and then
 GOAL = 0.5  # share of the tolerance that a solution on residuals aims at
 ROUNDING = 1e-15  # a relative gap that can be reached
 PATIENCE = 100  # sweeps and steps on residuals for one alpha, before a Gram matrix takes over
 LARGE = 350  # features in a support of a sparse X, from which on conjugate gradients beat a factor
-GRAM_BYTES = 64 << 20  # of a Gram matrix that a sparse problem may keep, or an eighth of X if that is more
+GRAM_BYTES = 16 << 20  # of a Gram matrix that a sparse problem may keep, or an eighth of X if that is more
 SPARE = 64  # more features than X has rows that a factor has room for
 BUDGET = 4e9  # flops between two looks at the keyboard
 
@@ -238,7 +238,8 @@ class Run:
         rule of Tibshirani et al. 2012).
         """
         share, top = self.task.l1_ratio, self.alpha
-        gamma = self.gamma if self.exact else max(GENEROUS, self.gamma)  # without a Gram matrix they cost little
+        cheap = not self.exact and self.sample.design.in_place
+        gamma = max(GENEROUS, self.gamma) if cheap else self.gamma
         slope = self.slope / share
         ahead = self.gradient / share
         if self.factor1 is not None:
@@ -295,7 +296,7 @@ class Run:
         else:
             starts, stops, index, value = sample.design.entries(sample.features)
             starts, stops = (a[sample.features].astype(np.intp) for a in (starts, stops))
-            self.active.read_sparse(index, value, starts, stops)
+            self.active.read_sparse(index, value, starts, stops, sample.design.in_place)
 
     def place(self, places, values, l2):
         """Go to a solution."""
@@ -504,7 +505,7 @@ class Run:
                 self.stopped = at
         self.gaps[at], self.explained[at] = gap, 1.0 - rss / (2.0 * self.constant_objective)
         self.n_iter[at], self.carried = self.carried, 0
-        self.pieces.append((self.sample.features[places], values))
+        self.pieces.append((self.sample.features[places], values.copy()))  # not what a round had room for
         self.intercepts[at] -= self.level_of(places, values)
 
     def remember(self, C, segments, last):
@@ -571,7 +572,7 @@ class Run:
         mean = sample.mean if task.fit_intercept else none
         active.extend(mean, np.where(in_use, sample.norm, 0.0), none, none, task.lower, task.upper)
         starts, stops, index, value = design.entries(sample.features)
-        active.read_sparse(index, value, starts.astype(np.intp), stops.astype(np.intp))
+        active.read_sparse(index, value, starts.astype(np.intp), stops.astype(np.intp), design.in_place)
         active.goal = ROUNDING**1.5 * self.constant_objective  # its square root bounds the gradient
         where, w, ends, count = np.empty(2 * p, np.int32), np.empty(2 * p), np.zeros(2, np.intp), np.zeros(1, np.int64)
         active.solve(np.ones(1), np.zeros(1), np.zeros(1, np.uint8), PATIENCE, BUDGET, where, w, ends, count)
