@@ -8,7 +8,8 @@ import numpy as np
 
 from fastreg.path import Problem, fit_path, fit_paths
 from fastreg.report.data import DataError
-from fastreg.solve.ridge import ridge_path
+from fastreg.solve.ridge import fit_ridge
+from fastreg.solve.systems import RidgeData, spreads
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,9 +266,13 @@ class _Ridge:
         self._alphas, self._feature_names = alphas, feature_names
 
     def fit(self, X, y):
-        solution = ridge_path(X, y, self._alphas, standardize=True)
+        data = RidgeData(X, y[:, None])
+        spread = spreads(data)
+        data.factor = np.where(spread > 0, spread**2, np.inf)
+        solution = fit_ridge(data, len(y) * self._alphas, np.zeros(len(self._alphas), np.intp))
         # At alpha = 0 the gap is undefined and the gradient certifies.
-        certificate = np.where(self._alphas > 0, solution.relative_gaps, solution.residuals)
+        null = ((y - y.mean()) ** 2).sum() or 1.0
+        certificate = np.where(self._alphas > 0, solution.dual_gaps / null, solution.residuals)
         return Curve(self._alphas, solution.coefs, solution.intercepts, certificate, self._feature_names)
 
     def fit_without(self, X, y, alphas, parts):

@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.sparse import issparse
 
-from .ridge import ridge_path
+from .ridge import fit_ridge
+from .systems import RidgeData, spreads
 
 
 def least_squares(X, y, task):
@@ -18,10 +19,11 @@ def least_squares(X, y, task):
         kept = np.flatnonzero(np.isfinite(task.penalty_factor))
     w = np.zeros(X.shape[1])
     if not issparse(X) and task.lower is None:
-        fit = ridge_path(
-            X[:, kept], y, np.zeros(1), fit_intercept=task.fit_intercept, standardize=task.standardize,
-            sample_weight=task.weights,
-        )  # fmt: skip
+        data = RidgeData(X[:, kept], y[:, None], task.weights, task.fit_intercept)
+        if task.standardize:
+            spread = spreads(data)
+            data.factor = np.where(spread > 0, spread**2, np.inf)
+        fit = fit_ridge(data, np.zeros(1))
         w[kept] = fit.coefs[:, 0]
         return w, float(fit.intercepts[0]), float(fit.residuals[0])
     some = X[:, kept]

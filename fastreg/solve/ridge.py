@@ -1,183 +1,186 @@
-"""Ridge regression along a grid of alphas: one Gram matrix; Cholesky for a few alphas, its spectrum for many."""
+"""Ridge regression: coefficients to rounding, certified from X itself."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh, lstsq
 
-_BLOCK_BYTES = 1 << 24  # widened part of X that is held at once
-_MOST_FACTORS = 30  # about as many Cholesky factorizations cost as much as one eigendecomposition
+from ..design import as_design
+from ..design.blocks import aligned
+from .systems import MOST, Decomposed, System, TooLarge, correlate, predict, system_for
+
+MOST_FACTORS = 20  # about as many Cholesky factorizations cost as much as one eigendecomposition
+EXACT = 1e-14  # relative residual of the normal equations from which on nothing is gained
+REFINEMENTS = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RidgeSolution:
-    """What `ridge_path` returns, one entry for each alpha, in the order in which they were given.
+    """Solutions of m ridge problems over one X.
 
     Attributes
     ----------
-    coefs : ndarray of shape (p, L), float64
-        Coefficients on the scale of X.
-    intercepts : ndarray of shape (L,), float64
-        Zero without an intercept.
-    residuals : ndarray of shape (L,), float64
+    coefs : ndarray of shape (p, m)
+    intercepts : ndarray of shape (m,)
+    residuals : ndarray of shape (m,)
         Norm of the gradient at the coefficients, relative to its norm at zero; computed from X itself.
-    relative_gaps : ndarray of shape (L,), float64
-        Duality gap over the objective of the null model. NaN at alpha = 0, where `residuals` is the certificate.
+    dual_gaps : ndarray of shape (m,)
+        In units of ||y - Xw||^2 + alpha w'Pw; NaN where alpha is 0 or P is not diagonal and positive, where `residuals`
+        is the certificate.
+    system : System
+        The factorization, for more.
     """
 
     coefs: np.ndarray
     intercepts: np.ndarray
     residuals: np.ndarray
-    relative_gaps: np.ndarray
+    dual_gaps: np.ndarray
+    system: System
 
 
-def ridge_path(X, y, alphas, *, fit_intercept=True, standardize=False, sample_weight=None):
-    """Fit ridge regression exactly for every alpha of a grid.
+def fit_ridge(data, alphas, responses=None, system=None):
+    """Solve ridge problems over one X, each with its alpha and its response, to rounding.
 
-    Minimises over (b, w), with weights s_i that sum to S (ones: S = n),
-
-        1/(2 S) sum_i s_i (y_i - b - x_i' w)^2  +  alpha/2 ||w||^2
-
-    Let Z and t be X and y, centred if there is an intercept, their rows multiplied by sqrt(s_i / S). Then
-    (Z'Z + alpha I) w = Z't, or w = Z'u with (ZZ' + alpha I) u = t; the smaller of the two matrices is built once,
-    from blocks of X, and factorized for each alpha, or diagonalized once if there are many.
+    With Z and t the rows of X and y times the roots of their weights, centred if there is an intercept,
+    (Z'Z + alpha P) w = Z't, or w = P^-1 Z'u with (Z P^-1 Z' + alpha I) u = t.  The smaller matrix is built once, and
+    factorized for each alpha, or diagonalized if there are many.  Where it is close to singular, Z itself is
+    decomposed.  Gradients that are computed from X then refine the solution.
 
     Parameters
     ----------
-    X : ndarray of shape (n, p), float32 or float64
-        Any memory order; not written. Copied as a whole only if 0 is among the alphas (LAPACK needs it).
-    y : ndarray of shape (n,), float64
-    alphas : array_like of shape (L,)
-        Non-negative, in any order. At 0: least squares, and if that is not unique the solution whose penalised
-        norm is smallest, which is the limit of ridge for alpha to 0.
-    fit_intercept : bool
-        Add an unpenalised intercept.
-    standardize : bool
-        Penalise w_j times the weighted 1/S standard deviation of column j about its mean, instead of w_j.
-        Constant columns get 0.
-    sample_weight : ndarray of shape (n,) or None
-        Non-negative, not all zero. Rows of weight zero count as absent.
+    data : RidgeData
+    alphas : ndarray of shape (m,)
+        Non-negative.  At 0: least squares, of minimum norm if it is not unique, which is the limit for alpha to 0.
+    responses : ndarray of shape (m,) or None
+        Columns of Y; None: each once.
+    system : System or None
+        A factorization of the same problem, if there is one.
 
     Returns
     -------
     RidgeSolution
-        Coefficients, intercepts and two measures of how exact they are.
 
     Raises
     ------
-    scipy.linalg.LinAlgError
-        If the singular values (alpha = 0) or eigenvalues cannot be computed. The arguments are not checked here.
+    TooLarge
+        If X is sparse and neither side of it is small enough for a factorization.
 
     Notes
     -----
-    With g = Z'(t - Zw) - alpha w the dual point theta = t - Zw gives the gap ||g||^2 / (2 alpha) without further work.
-    If alpha is lost in the rounding of the matrix, the spectrum replaces Cholesky too, without the directions that are
-    zero up to rounding.
+    With g = Z'(t - Zw) - alpha P w, the dual point t - Zw gives the gap g'P^-1 g / alpha without further work.
 
     References
     ----------
-    A. E. Hoerl and R. W. Kennard, "Ridge regression: biased estimation for nonorthogonal problems",
-    Technometrics 12 (1970). The dual form: C. Saunders, A. Gammerman and V. Vovk, "Ridge regression learning
-    algorithm in dual variables", ICML 1998.
+    A. E. Hoerl and R. W. Kennard, "Ridge regression: biased estimation for nonorthogonal problems", Technometrics 12
+    (1970).  The dual form: C. Saunders, A. Gammerman and V. Vovk, "Ridge regression learning algorithm in dual
+    variables", ICML 1998.
     """
     alphas = np.asarray(alphas, dtype=np.float64)
-    design = _Scaled(X, fit_intercept, standardize, sample_weight)
-    y_mean = design.weights @ y if fit_intercept else 0.0
-    t = design.root * (y - y_mean)
-
-    W = np.empty((X.shape[1], alphas.size))
-    positive = alphas > 0
-    if positive.any():
-        W[:, positive] = _solve_all(design, t, alphas[positive])
-    if not positive.all():
-        Z = design.rows(slice(None))
-        W[:, ~positive] = lstsq(Z, t, cond=max(Z.shape) * np.finfo(float).eps, overwrite_a=True)[0][:, None]
-
-    gradient_at_zero, gradients = design.correlate(t[:, None])[:, 0], design.correlate(t[:, None] - design.predict(W))
-    gradients -= alphas * W
-    norms, norm_at_zero, null = np.linalg.norm(gradients, axis=0), np.linalg.norm(gradient_at_zero), t @ t / 2
-    gaps = np.full(alphas.size, np.nan)
-    gaps[positive] = norms[positive] ** 2 / (2 * alphas[positive])
-
-    coefs = W * design.scale[:, None]
-    intercepts = y_mean - design.mean @ coefs if fit_intercept else np.zeros(alphas.size)
-    # A null model without error is the solution: nothing to be relative to.
-    return RidgeSolution(coefs, intercepts, norms / (norm_at_zero or 1.0), gaps / (null or 1.0))
+    responses = np.arange(data.Y.shape[1]) if responses is None else np.asarray(responses)
+    values = np.unique(alphas)
+    many = len(values) > MOST_FACTORS or getattr(system, "spectrum", None) is not None
+    if values[0] == 0.0 and not isinstance(system, Decomposed):  # squaring would lose half of the digits
+        system = decompose(data)
+    elif system is None:
+        system = system_for(data)
+    W = np.empty((data.X.shape[1], len(alphas)))
+    for alpha in values:
+        these = np.flatnonzero(alphas == alpha)
+        some = system.coefs(alpha, responses[these], many)
+        if some is None:
+            system = decompose(data)
+            some = system.coefs(alpha, responses[these])
+        W[:, these] = some
+    gradient, residuals = refine(data, system, W, alphas, responses, many)
+    intercepts = system.intercepts(W, responses)
+    return RidgeSolution(W, intercepts, residuals, gaps(data, gradient, alphas), system)
 
 
-def _solve_all(design, t, alphas):
-    """Coefficients (p, L) of the scaled problem for positive alphas."""
-    n, p = design.X.shape
-    primal = n >= p
-    matrix = design.gram() if primal else design.kernel()
-    right = design.correlate(t[:, None])[:, 0] if primal else t
-    size = matrix.shape[0]
-    rounding = size * np.finfo(float).eps * np.trace(matrix)
-    diagonal = np.arange(size)
-    spectrum = eigh(matrix, driver="evd", check_finite=False) if alphas.size > _MOST_FACTORS else None
-    solutions = np.empty((size, alphas.size))
-    for k, alpha in enumerate(alphas):
-        if spectrum is None and alpha > rounding:
-            shifted = matrix.copy()
-            shifted[diagonal, diagonal] += alpha
-            try:
-                factor = cho_factor(shifted, lower=True, overwrite_a=True, check_finite=False)
-                solutions[:, k] = cho_solve(factor, right, check_finite=False)
-                continue
-            except LinAlgError:
-                pass
-        if spectrum is None:
-            spectrum = eigh(matrix, driver="evd", check_finite=False)
-        values, vectors = spectrum
-        inverse = 1 / (np.maximum(values, 0) + alpha)
-        if alpha <= rounding:
-            inverse[values <= rounding] = 0
-        solutions[:, k] = vectors @ (inverse * (right @ vectors))
-    return solutions if primal else design.correlate(solutions)
+def decompose(data):
+    """The singular value decomposition, of a copy of X."""
+    if hasattr(data.X, "format") and min(data.X.shape) > MOST:
+        raise TooLarge(f"X is sparse and has {data.X.shape[0]} rows and {data.X.shape[1]} columns")
+    return Decomposed(data)
 
 
-class _Scaled:
-    """X with weights, centring and scaling applied to one block at a time."""
-
-    def __init__(self, X, center, standardize, sample_weight):
-        n, p = X.shape
-        self.X = X
-        self.weights = np.full(n, 1 / n) if sample_weight is None else sample_weight / np.sum(sample_weight)
-        self.root = np.sqrt(self.weights)
-        self.mean, self.scale = np.zeros(p), np.ones(p)
-        self._row_blocks, self._column_blocks = _blocks(n, p), _blocks(p, n)
-        if not (center or standardize):
-            return
-        mean = sum(self.weights[b] @ X[b].astype(np.float64) for b in self._row_blocks)
-        if standardize:
-            variance = sum(self.weights[b] @ (X[b] - mean) ** 2 for b in self._row_blocks)
-            sd = np.sqrt(variance)
-            constant = sd <= 10 * np.finfo(np.float64).eps * np.abs(mean)  # the rounding of the mean itself
-            self.scale = np.divide(1.0, sd, out=np.zeros(p), where=~constant)
-        if center:
-            self.mean = mean
-
-    def rows(self, b):
-        return (self.X[b] - self.mean) * self.scale * self.root[b, None]
-
-    def columns(self, b):
-        return (self.X[:, b] - self.mean[b]) * self.scale[b] * self.root[:, None]
-
-    def gram(self):
-        return sum(Z.T @ Z for Z in map(self.rows, self._row_blocks))
-
-    def kernel(self):
-        return sum(Z @ Z.T for Z in map(self.columns, self._column_blocks))
-
-    def correlate(self, R):
-        """Z'R for R of shape (n, k)."""
-        return sum(self.rows(b).T @ R[b] for b in self._row_blocks)
-
-    def predict(self, W):
-        """ZW for W of shape (p, k)."""
-        return np.concatenate([self.rows(b) @ W for b in self._row_blocks])
+def refine(data, system, W, alphas, responses, many):
+    """Iterative refinement of W in place; returns (gradient (p, m), relative residuals (m,)) at the end."""
+    gradient = gradients(data, W, alphas, responses)
+    if data.known_size is None:
+        k = data.Y.shape[1]
+        data.known_size = np.linalg.norm(products(data, np.zeros((len(W), k)), np.arange(k)), axis=0)
+    size = np.where(data.known_size > 0, data.known_size, 1.0)[responses]
+    residuals = np.linalg.norm(gradient, axis=0) / size
+    for _ in range(REFINEMENTS):
+        left = np.flatnonzero(residuals > EXACT)
+        if len(left) == 0:
+            break
+        tried = W[:, left]
+        for alpha in np.unique(alphas[left]):
+            these = alphas[left] == alpha
+            step = system.correction(alpha, gradient[:, left[these]], many)
+            if step is None:
+                return gradient, residuals
+            tried[:, these] += step
+        new = gradients(data, tried, alphas[left], responses[left])
+        now = np.linalg.norm(new, axis=0) / size[left]
+        better = now < residuals[left]
+        worth = (now < 0.1 * residuals[left]).any()
+        W[:, left[better]], gradient[:, left[better]] = tried[:, better], new[:, better]
+        residuals[left[better]] = now[better]
+        if not worth:
+            break
+    return gradient, residuals
 
 
-def _blocks(length, width):
-    step = max(1, _BLOCK_BYTES // (8 * max(1, width)))
-    return [slice(start, min(start + step, length)) for start in range(0, length, step)]
+def gaps(data, gradient, alphas):
+    """Duality gaps (m,) from gradients."""
+    if data.factor is not None and (data.factor.ndim == 2 or (data.factor == 0).any()):
+        return np.full(len(alphas), np.nan)
+    weight = 1.0 if data.factor is None else (1.0 / data.factor)[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(alphas > 0, (gradient * gradient * weight).sum(axis=0) / alphas, np.nan)
+
+
+def gradients(data, W, alphas, responses):
+    """Minus half the gradient (p, m) at W, from X itself."""
+    gradient = products(data, W, responses) - alphas * data.penalised(W)
+    if data.factor is not None and data.factor.ndim == 1:
+        gradient[np.isinf(data.factor)] = 0.0
+    return gradient
+
+
+def products(data, W, responses):
+    """X'S(y - b - Xw) (p, m); with an intercept b the residuals are about their means."""
+    mean, level = data.means()
+    if data.far:
+        return far_products(data, W, responses)
+    R = data.Y[:, responses] - level[responses]
+    if W.any():
+        R -= predict(data.X, W)
+    if data.weights is not None:
+        R *= data.weights[:, None]
+    if data.fit_intercept:
+        weights = 1.0 if data.weights is None else data.weights[:, None]
+        R += weights * (mean[:, None] * W).sum(axis=0)
+        R -= weights * (R.sum(axis=0) / data.total)
+    return correlate(data, R)
+
+
+def far_products(data, W, responses):
+    """As `products`, for columns far from zero: about their means."""
+    design = as_design(data.X)
+    design.shift = data.means()[0]
+    (n, p), m = data.X.shape, W.shape[1]
+    width = design.panel_width(m)
+    Y, every = np.ascontiguousarray(data.Y.T), np.arange(p, dtype=np.intp)
+    out = np.empty((p, m))
+    for start in range(0, m, width):
+        some = min(width, m - start)
+        target = np.full((1, width), -1, dtype=np.intp)
+        target[0, :some] = responses[start : start + some]
+        coefs, R, panel = np.zeros((1, p, width)), aligned((1, n, width)), aligned((1, p, width))
+        coefs[0, :, :some] = W[:, start : start + some]
+        design.residuals(Y, target, every, coefs, data.weights, data.fit_intercept, data.total, R, data.jobs)
+        design.correlate(R, panel, data.jobs)
+        out[:, start : start + some] = panel[0, :, :some]
+    return out

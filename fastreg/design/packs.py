@@ -1,0 +1,64 @@
+"""Gram matrices of a dense X from packed pieces: each is read once, widened, shifted and put column by column."""
+
+import numpy as np
+
+from .blocks import aligned, parallel_for
+from .dense import Dense
+
+PACK_BYTES = 4 << 20  # of a piece: it stays in L3
+LEAST = 512  # rows of a piece
+
+
+def packed_gram(fill, size, length, right=None, weights=None, jobs=1):
+    """Gram matrix of a matrix (length, size) that is produced piece by piece, and its products with `right`.
+
+    Parameters
+    ----------
+    fill : callable(buffer, first, stop)
+        Writes rows first..stop-1, transposed, to `buffer` of shape (size, stop - first).
+    size, length : int
+    right : ndarray of shape (length, k) or None
+        What the matrix is multiplied with, for the second result; not weighted here.
+    weights : ndarray of shape (length,) or None
+        Of the rows, in the Gram matrix.
+    jobs : int
+        Threads. The sums are over pieces in their order, whatever their number.
+
+    Returns
+    -------
+    gram : ndarray of shape (size, size)
+    products : ndarray of shape (size, k) or None
+    """
+    step = max(LEAST, PACK_BYTES // (8 * size), size // 2)
+    pieces = [(first, min(first + step, length)) for first in range(0, length, step)]
+    gram = np.zeros((size, size))
+    products = None if right is None else np.zeros((size, right.shape[1]))
+    every, zeros = np.arange(size, dtype=np.intp), np.zeros(size)
+    for wave in range(0, len(pieces), jobs):
+        some = pieces[wave : wave + jobs]
+        inner = max(1, jobs // len(some))
+        results = [None] * len(some)
+
+        def task(k, some=some, results=results, inner=inner):
+            first, stop = some[k]
+            buffer = aligned((size, stop - first))
+            fill(buffer, first, stop)
+            design = Dense(buffer.T)
+            part = np.empty((size, size))
+
+            def store(low, high, start, block):
+                part[low:high, start : start + block.shape[1]] = block
+
+            design.gram_columns(
+                every, every, zeros, None if weights is None else weights[first:stop], store, inner
+            )
+            cross = None if right is None else design.correlations(np.ascontiguousarray(right[first:stop]), inner)
+            results[k] = part, cross
+
+        parallel_for(task, len(some), jobs)
+        for part, cross in results:
+            gram += part
+            if right is not None:
+                products += cross
+    upper = np.triu(gram)
+    return upper + np.triu(upper, 1).T, products

@@ -1,0 +1,473 @@
+"""Factorized forms of a ridge problem: by features, by rows, or X itself decomposed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh, lapack, svd
+from scipy.linalg.blas import dsyrk
+
+from ..design import as_design
+from ..design.packs import packed_gram
+from .sample import Sample
+from .sums import Sums
+
+WELL = 1e-12  # least reciprocal condition at which refinement makes up for the squaring in a Gram matrix
+MOST = 6_000  # rows or columns of a matrix that is factorized for a sparse X
+FAR = 10.0  # standard deviations: products lose two digits to a mean of so many
+FEW = 3  # right-hand sides
+ROW_BYTES = 4 << 20  # of rows that are rotated at once
+EPS = np.finfo(float).eps
+
+
+class TooLarge(ValueError):
+    """A sparse X with too many rows and columns for a factorization."""
+
+
+@dataclass(slots=True)
+class RidgeData:
+    """One ridge problem without its alphas: minimise sum_i s_i (y_i - b - x_i' w)^2 + alpha w'Pw for each column of Y.
+
+    Attributes
+    ----------
+    X : checked ndarray, or sparse matrix in CSC or CSR, of shape (n, p)
+    Y : ndarray of shape (n, k), float64
+    weights : ndarray of shape (n,) or None
+    fit_intercept : bool
+    factor : ndarray of shape (p,), or of shape (p, p), or None
+        The diagonal of P (0: unpenalised, inf: excluded), or P itself, positive semidefinite; None: ones.
+    jobs : int
+    """
+
+    X: object
+    Y: np.ndarray
+    weights: np.ndarray | None = None
+    fit_intercept: bool = True
+    factor: np.ndarray | None = None
+    jobs: int = 1
+    known_means: tuple | None = None
+    known_size: np.ndarray | None = None  # (k,) norms of X'S(y - mean)
+    far: bool = False  # whether some mean is so many times the spread that products have to be taken about it
+
+    @property
+    def total(self):
+        return float(self.X.shape[0]) if self.weights is None else float(self.weights.sum())
+
+    @property
+    def root(self):
+        return np.ones(self.X.shape[0]) if self.weights is None else np.sqrt(self.weights)
+
+    def penalised(self, W):
+        """P W for W of shape (p, k)."""
+        if self.factor is None:
+            return W
+        if self.factor.ndim == 2:
+            return self.factor @ W
+        return np.where(np.isfinite(self.factor), self.factor, 0.0)[:, None] * W
+
+    def means(self):
+        """(means of the columns (p,), means of Y (k,)), weighted; zeros without an intercept."""
+        if self.known_means is None:
+            self.known_means = self.find_means() if self.fit_intercept else tuple(map(np.zeros, self.shape))
+        return self.known_means
+
+    @property
+    def shape(self):
+        """(p, k)"""
+        return self.X.shape[1], self.Y.shape[1]
+
+    def find_means(self):
+        share = np.full(len(self.Y), 1.0 / self.total) if self.weights is None else self.weights / self.total
+        origin = self.Y[0]
+        level = origin + share @ (self.Y - origin)
+        if hasattr(self.X, "format"):
+            return self.X.T @ share, level
+        every = np.arange(self.X.shape[1], dtype=np.intp)
+        mean, square, _ = as_design(self.X).moments(every, self.weights, self.total, True, self.jobs)
+        self.far = is_far(mean, square / self.total)
+        return mean, level
+
+
+def is_far(mean, variance):
+    """Whether a column that is not constant has a mean of many standard deviations."""
+    return bool((mean * mean > FAR * FAR * variance)[variance > 0].any())
+
+
+def spreads(data):
+    """(p,) weighted 1/S standard deviations of the columns about their means; zero where they are constant."""
+    return Sample(as_design(data.X), data.weights, True, data.jobs, keeps_gram=False).standard_deviations()
+
+
+def system_for(data):
+    """The factorizable form of a problem: by features, by rows, or TooLarge."""
+    n, p = data.X.shape
+    if hasattr(data.X, "format") and min(n, p) > MOST:
+        raise TooLarge(f"X is sparse and has {n} rows and {p} columns: too many for a factorization")
+    if p > n and (data.factor is None or data.factor.ndim == 1):
+        return ByRows(data)
+    sums = Sums(p, data.Y.shape[1])
+    sums.add(data.X, data.Y, data.weights, data.jobs)
+    system = ByFeatures(sums, data.fit_intercept, data.factor, data)
+    data.known_means = system.mean, system.level
+    data.known_size = np.linalg.norm(system.cross, axis=0)
+    if data.fit_intercept and not hasattr(data.X, "format"):
+        data.far = is_far(system.mean[system.kept], np.diag(system.gram) / system.total)
+    return system
+
+
+class System:
+    """What the ways to solve have in common: `coefs(alpha, columns)`, `leave_one_out(alpha)` and `freedom(alpha)`."""
+
+    def intercepts(self, W, columns=slice(None)):
+        """Of coefficients (p, k) for these responses."""
+        return self.level[columns] - (self.mean[:, None] * W).sum(axis=0)
+
+    def set_apart(self, data):
+        """The features that are not penalised, and an orthonormal basis Q of their columns and the intercept's."""
+        n, p = data.X.shape
+        factor = np.ones(p) if data.factor is None else data.factor
+        self.free = np.flatnonzero(factor == 0)
+        with np.errstate(divide="ignore"):
+            self.scale = np.where(factor > 0, 1.0 / np.sqrt(factor), 0.0)
+        self.mean, self.level = data.means()
+        self.total, root = data.total, data.root
+        self.free_columns = root[:, None] * (dense(data.X[:, self.free]) - self.mean[self.free])
+        basis = np.hstack([root[:, None]] * data.fit_intercept + [self.free_columns])
+        self.Q = np.empty((n, 0))
+        if basis.size:
+            U, s, _ = svd(basis, full_matrices=False)
+            self.Q = U[:, s > EPS * n * s.max(initial=0.0)]
+        self.t = self.project(root[:, None] * (data.Y - self.level))
+
+    def project(self, A):
+        """What is left of A (n, k) beside the basis."""
+        return A - self.Q @ (self.Q.T @ A)
+
+    def complete(self, W, columns):
+        """W with the coefficients of the features that are not penalised."""
+        if len(self.free):
+            data = self.data
+            left = data.Y[:, columns] - self.level[columns] - predict(data.X, W) + self.mean @ W
+            W[self.free] = np.linalg.lstsq(self.free_columns, data.root[:, None] * left, rcond=EPS)[0]
+        return W
+
+
+class ByFeatures(System):
+    """The normal equations (X'SX + alpha P) w = X'Sy, everything about the means if there is an intercept."""
+
+    def __init__(self, sums, fit_intercept, factor, data=None):
+        self.data, self.fit_intercept = data, fit_intercept
+        self.mean, self.level, gram, self.cross, self.squares = sums.centred(fit_intercept)
+        self.total = sums.weight
+        factor = np.ones(len(gram)) if factor is None else factor
+        self.kept = np.flatnonzero(np.isfinite(factor)) if factor.ndim == 1 else np.arange(len(gram))
+        self.gram = gram if len(self.kept) == len(gram) else gram[np.ix_(self.kept, self.kept)]
+        self.penalty = factor if factor.ndim == 2 else factor[self.kept]
+        self.spectrum = None
+        self.factors = {}
+
+    def diagonal(self):
+        return self.penalty.ndim == 1
+
+    def factorize(self, alpha):
+        """Cholesky factor for one alpha, or None where the matrix is singular to working precision."""
+        if alpha not in self.factors:
+            matrix = self.gram + alpha * self.penalty if not self.diagonal() else self.gram.copy()
+            if self.diagonal():
+                matrix[np.diag_indices(len(matrix))] += alpha * self.penalty
+            size = np.abs(matrix).sum(axis=0).max(initial=0.0)
+            self.factors.clear()
+            self.factors[alpha] = None
+            try:
+                factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+                if size == 0.0 or lapack.dpocon(factor[0], size, uplo="L")[0] >= WELL:
+                    self.factors[alpha] = factor
+            except LinAlgError:
+                pass
+        return self.factors[alpha]
+
+    def diagonalize(self):
+        """(V, g, m) with V'GV = diag(g), V'PV = diag(m), for the Gram matrix G and the penalty P."""
+        if self.spectrum is None:
+            if self.diagonal() and (self.penalty > 0).all():
+                scale = 1.0 / np.sqrt(self.penalty)
+                values, vectors = eigh(self.gram * np.outer(scale, scale), driver="evd", check_finite=False)
+                self.spectrum = scale[:, None] * vectors, np.maximum(values, 0.0), np.ones(len(values))
+            else:
+                penalty = np.diag(self.penalty) if self.diagonal() else self.penalty
+                share = np.trace(self.gram) / (np.trace(penalty) or 1.0) or 1.0
+                m, V = eigh(penalty, self.gram + share * penalty, check_finite=False)
+                m = np.clip(m, 0.0, 1.0 / share)
+                self.spectrum = V, 1.0 - share * m, m
+        return self.spectrum
+
+    def well(self, alpha):
+        """Whether the spectrum tells the solution at this alpha."""
+        _, g, m = self.diagonalize()
+        inverse = g + alpha * m
+        return inverse.min(initial=np.inf) > WELL * inverse.max(initial=0.0)
+
+    def solve(self, alpha, right, many):
+        """(p, k) solution of the equations for a right-hand side; None where X itself has to be decomposed."""
+        right = right[self.kept]
+        out = np.zeros((len(self.mean), right.shape[1]))
+        if many and self.well(alpha):
+            V, g, m = self.diagonalize()
+            out[self.kept] = V @ ((V.T @ right) / (g + alpha * m)[:, None])
+            return out
+        factor = self.factorize(alpha)
+        if factor is None:
+            return None
+        out[self.kept] = cho_solve(factor, right, check_finite=False)
+        return out
+
+    def coefs(self, alpha, columns=slice(None), many=False):
+        return self.solve(alpha, self.cross[:, columns], many)
+
+    def correction(self, alpha, gradient, many):
+        return self.solve(alpha, gradient, many)
+
+    def freedom(self, alpha):
+        """Effective degrees of freedom, the intercept counted."""
+        V, g, m = self.diagonalize()
+        return float((g / (g + alpha * m)).sum()) + self.fit_intercept
+
+    def rows(self):
+        """Blocks of rows: (slice, centred and weighted rows times V (m, q))."""
+        V, _, _ = self.diagonalize()
+        data, step = self.data, max(256, ROW_BYTES // (8 * max(1, len(self.mean))))
+        root = data.root
+        for first in range(0, len(data.Y), step):
+            part = slice(first, min(first + step, len(data.Y)))
+            Z = data.X[part] if len(self.kept) == len(self.mean) else data.X[part][:, self.kept]
+            if data.far:
+                rotated = (Z - self.mean[self.kept]) @ V
+            else:
+                rotated = Z @ V
+                if data.fit_intercept:
+                    rotated -= self.mean[self.kept] @ V
+            if data.weights is not None:
+                rotated *= root[part, None]
+            yield part, rotated
+
+    def leave_one_out(self, alphas):
+        """(errors (L, n, k) of the responses, leverages (L, n)); None where X itself has to be decomposed."""
+        if not all(self.well(alpha) for alpha in alphas):
+            return None
+        data, (V, g, m) = self.data, self.diagonalize()
+        n, k = data.Y.shape
+        inverse = 1.0 / (g + np.multiply.outer(alphas, m))  # (L, q)
+        solutions = inverse[:, :, None] * (V.T @ self.cross[self.kept])
+        errors, leverages = np.empty((len(alphas), n, k)), np.empty((len(alphas), n))
+        root = data.root
+        flat = np.ascontiguousarray(solutions.transpose(1, 0, 2)).reshape(len(g), len(alphas) * k)
+        for part, Z in self.rows():
+            fitted = (Z @ flat).reshape(-1, len(alphas), k).transpose(1, 0, 2)
+            r = root[part, None] * (data.Y[part] - self.level) - fitted
+            h = inverse @ (Z * Z).T
+            if data.fit_intercept:
+                h += root[part] ** 2 / self.total
+            leverages[:, part] = h
+            errors[:, part] = r / (1.0 - h)[:, :, None]
+        return unweighted(errors, root, self, data, lambda j: V @ solutions[j]), leverages
+
+
+class ByRows(System):
+    """The dual (Saunders et al. 1998): (Z P^-1 Z' + alpha I) u = t beside what is not penalised, and w = P^-1 Z'u."""
+
+    def __init__(self, data):
+        self.data = data
+        self.set_apart(data)
+        kernel = self.kernel(data.root)
+        kernel = self.project(self.project(kernel).T)
+        self.matrix = 0.5 * (kernel + kernel.T)
+        self.spectrum = None
+        if data.factor is None and data.known_size is None:
+            data.known_size = np.sqrt((self.t * (self.matrix @ self.t)).sum(axis=0))
+
+    def kernel(self, root):
+        data = self.data
+        if hasattr(data.X, "format"):
+            A = data.X.multiply(root[:, None]).multiply(self.scale).tocsr()
+            return (A @ A.T).toarray()
+        X, mean, scale = data.X, self.mean, self.scale
+        contiguous = X.flags.f_contiguous or X.flags.c_contiguous
+        if X.dtype == np.float64 and contiguous and data.weights is None and data.factor is None and not data.far:
+            lower = dsyrk(1.0, X, lower=1) if X.flags.f_contiguous else dsyrk(1.0, X.T, trans=1, lower=1)
+            return lower + np.tril(lower, -1).T
+
+        def fill(buffer, first, stop):
+            if data.far:  # else the projection that follows takes the means off
+                np.subtract(X[:, first:stop], mean[first:stop], out=buffer)
+            else:
+                np.copyto(buffer, X[:, first:stop])
+            if data.weights is not None:
+                buffer *= root[:, None]
+            if data.factor is not None:
+                buffer *= scale[first:stop]
+
+        return packed_gram(fill, *X.shape, jobs=data.jobs)[0]
+
+    def diagonalize(self):
+        """Eigenvectors and eigenvalues, those of the basis that is not penalised left out."""
+        if self.spectrum is None:
+            size = np.abs(self.matrix).sum(axis=0).max(initial=0.0) or 1.0
+            values, vectors = eigh(self.matrix + size * self.Q @ self.Q.T, driver="evd", check_finite=False)
+            inside = ((self.Q.T @ vectors) ** 2).sum(axis=0) < 0.5
+            self.spectrum = vectors[:, inside], np.maximum(values[inside], 0.0)
+        return self.spectrum
+
+    def dual(self, alpha, t, many):
+        if many:
+            vectors, values = self.diagonalize()
+            if values.min(initial=np.inf) + alpha <= WELL * (values.max(initial=0.0) + alpha):
+                return None
+            return vectors @ ((vectors.T @ t) / (values + alpha)[:, None])
+        matrix = self.matrix.copy()
+        matrix[np.diag_indices(len(matrix))] += alpha
+        size = np.abs(matrix).sum(axis=0).max()
+        try:
+            factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+        except LinAlgError:
+            return None
+        if size == 0.0 or lapack.dpocon(factor[0], size, uplo="L")[0] < WELL:
+            return None
+        return cho_solve(factor, t, check_finite=False)
+
+    def primal(self, u, columns=slice(None)):
+        """Coefficients of the penalised features for dual solutions (n, k), and of the others from what is left."""
+        W = correlate(self.data, self.data.root[:, None] * u) * (self.scale**2)[:, None]
+        return self.complete(W, columns)
+
+    def coefs(self, alpha, columns=slice(None), many=False):
+        u = self.dual(alpha, self.t[:, columns], many)
+        return None if u is None else self.primal(u, columns)
+
+    def correction(self, alpha, gradient, many):
+        """(Z'Z + alpha P)^-1 times a gradient (p, k): free features eliminated, then the matrix inversion lemma."""
+        root, D = self.data.root[:, None], (self.scale**2)[:, None]
+        held = 0.0
+        if len(self.free):
+            inverse = np.linalg.pinv(self.free_columns, rcond=EPS)
+            held = inverse.T @ gradient[self.free]
+            gradient = gradient - correlate(self.data, root * held)
+        step = gradient * D
+        u = self.dual(alpha, self.project(self.image(step)), many)
+        if u is None:
+            return None
+        step = (step - correlate(self.data, root * u) * D) / alpha
+        if len(self.free):
+            step[self.free] = inverse @ (held - self.image(step))
+        return step
+
+    def image(self, W):
+        """Z W, for coefficients of penalised features."""
+        return self.data.root[:, None] * (predict(self.data.X, W) - self.mean @ W)
+
+    def freedom(self, alpha):
+        _, values = self.diagonalize()
+        return float((values / (values + alpha)).sum()) + self.Q.shape[1]
+
+    def leave_one_out(self, alphas):
+        """As for `ByFeatures`; 1 - h is alpha times a diagonal here, so that nothing cancels where a fit saturates."""
+        vectors, values = self.diagonalize()
+        if values.min(initial=np.inf) + np.min(alphas) <= WELL * (values.max(initial=0.0) + np.min(alphas)):
+            return None
+        inverse = 1.0 / (values + np.asarray(alphas)[:, None])
+        diagonal = inverse @ (vectors * vectors).T  # (L, n)
+        rotated = vectors.T @ self.t
+        u = np.stack([vectors @ (rotated * one[:, None]) for one in inverse])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            errors = u / diagonal[:, :, None]
+        leverages = 1.0 - np.asarray(alphas)[:, None] * diagonal
+        root = self.data.root
+        return unweighted(errors, root, self, self.data, lambda j: self.primal(u[j])), leverages
+
+
+def unweighted(errors, root, system, data, coefs):
+    """Errors (L, n, k) of the weighted rows, over the roots of the weights; rows of weight zero are predicted."""
+    absent = root == 0
+    errors /= np.where(absent, 1.0, root)[:, None]
+    if absent.any():
+        for j in range(len(errors)):
+            W = coefs(j)
+            if len(W) < data.X.shape[1]:
+                whole = np.zeros((data.X.shape[1], W.shape[1]))
+                whole[system.kept] = W
+                W = whole
+            fitted = predict(data.X[np.flatnonzero(absent)], W) + system.intercepts(W)
+            errors[j, absent] = data.Y[absent] - fitted
+    return errors
+
+
+class Decomposed(System):
+    """The singular value decomposition of X itself, scaled: for matrices whose Gram matrix has lost its digits."""
+
+    def __init__(self, data):
+        self.data = data
+        n, p = data.X.shape
+        if data.factor is not None and data.factor.ndim == 2:
+            raise LinAlgError("the Gram matrix plus alpha times the penalty matrix is singular to working precision")
+        self.set_apart(data)
+        Z = np.array(dense(data.X), dtype=np.float64, order="F")
+        Z -= self.mean
+        Z *= data.root[:, None]
+        Z *= self.scale
+        for _ in range(2):  # twice: once leaves what rounding leaves
+            Z -= self.Q @ (self.Q.T @ Z)
+        U, s, Vt = svd(Z, full_matrices=False, overwrite_a=True, check_finite=False)
+        rank = s > EPS * max(n, p) * s.max(initial=0.0)
+        self.deficient = int((~rank).sum())
+        self.U, self.s, self.Vt = U[:, rank], s[rank], Vt[rank]
+
+    def coefs(self, alpha, columns=slice(None), many=False):
+        share = self.s / (self.s**2 + alpha) if alpha > 0 else 1.0 / self.s
+        W = self.scale[:, None] * (self.Vt.T @ (share[:, None] * (self.U.T @ self.t[:, columns])))
+        return self.complete(W, columns)
+
+    def correction(self, alpha, gradient, many):
+        return None
+
+    def freedom(self, alpha):
+        return float((self.s**2 / (self.s**2 + alpha)).sum()) + self.Q.shape[1]
+
+    def leave_one_out(self, alphas):
+        square, rest = self.U**2, np.maximum(1.0 - (self.U**2).sum(axis=1) - (self.Q**2).sum(axis=1), 0.0)
+        rest[rest < 1e-12] = 0.0
+        rotated = self.U.T @ self.t
+        beyond = self.t - self.U @ rotated
+        errors, leverages = [], []
+        for alpha in alphas:
+            share = alpha / (self.s**2 + alpha)
+            left = square @ share + rest
+            leverages.append(1.0 - left)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                errors.append((self.U @ (share[:, None] * rotated) + beyond) / left[:, None])
+        errors = unweighted(np.array(errors), self.data.root, self, self.data, lambda j: self.coefs(alphas[j]))
+        return errors, np.array(leverages)
+
+
+def dense(X):
+    return X.toarray() if hasattr(X, "format") else np.asarray(X, dtype=np.float64)
+
+
+def by_columns(A, B):
+    """A B; column by column where B has few, which BLAS does faster."""
+    if B.shape[1] > FEW or hasattr(A, "format"):
+        return A @ B
+    return np.stack([A @ np.ascontiguousarray(b) for b in B.T], axis=1)
+
+
+def predict(X, W):
+    """X W in float64, without a widened copy of X."""
+    if hasattr(X, "format") or X.dtype == np.float64:
+        return by_columns(X, W)
+    step = max(1, ROW_BYTES // (8 * X.shape[1]))
+    return np.concatenate([X[i : i + step].astype(np.float64) @ W for i in range(0, len(X), step)])
+
+
+def correlate(data, R):
+    """X'R in float64, without a widened copy of X, for R (n, k) whose columns add up to zero with an intercept."""
+    X = data.X
+    if hasattr(X, "format") or X.dtype == np.float64:
+        return by_columns(X.T, R)
+    return as_design(X).correlations(np.ascontiguousarray(R), data.jobs)
