@@ -5,10 +5,11 @@ import numpy as np
 from ..kernels import certificate
 from ..kernels.active import ActiveSet
 from ..kernels.residual import ResidualSet
-from .least_squares import least_squares
+from .grids import grid, ladder
+from .least_squares import bounded_sparse, least_squares
 from .sample import Sample
+from .screening import needed_at
 
-STEP = 0.5  # alphas further apart than this get steps in between, solved but not reported
 LOOSE = 1e-2  # relative gap that is good enough for such a step
 POLISHES = 6  # corrections of the gradient from X for one alpha
 MOST_FEATURES = 200  # that one round brings in, or 4 n if that is more
@@ -205,7 +206,13 @@ class Run:
         if self.may_turn and LARGE < self.support < self.sample.design.n // 4:
             self.turn()
         most = min(most, self.reach)
-        needed = self.needed_at()
+        cheap = not self.exact and self.sample.design.in_place
+        gamma = max(GENEROUS, self.gamma) if cheap else self.gamma
+        needed = needed_at(
+            self.gradient, self.slope, self.alpha, self.task.l1_ratio, gamma, self.factor1, self.task.lower,
+            self.task.upper,
+        )  # fmt: skip
+        needed[place >= 0] = -1.0
         candidates = np.flatnonzero(needed >= self.ladder[self.k + most - 1])
         first = np.searchsorted(-self.ladder[self.k : self.k + most], -needed[candidates])
         counts = np.cumsum(np.bincount(first, minlength=most))
@@ -230,38 +237,6 @@ class Run:
             start = np.flatnonzero(self.task.coef_init)
             want = np.union1d(start[place[start] < 0], want)
         return want
-
-    def needed_at(self):
-        """(p,) largest alpha at which a feature may be active; -1 for those already in the sample.
-
-        The gradient is followed along its last slope; `gamma` is how much faster than that it may grow (1: the strong
-        rule of Tibshirani et al. 2012).
-        """
-        share, top = self.task.l1_ratio, self.alpha
-        cheap = not self.exact and self.sample.design.in_place
-        gamma = max(GENEROUS, self.gamma) if cheap else self.gamma
-        slope = self.slope / share
-        ahead = self.gradient / share
-        if self.factor1 is not None:
-            slope /= np.where(self.factor1 > 0, self.factor1, 1.0)
-            ahead /= np.where(self.factor1 > 0, self.factor1, 1.0)
-        ahead -= top * slope  # the gradient is ahead + alpha * slope
-        gap = np.maximum(1.0 + gamma - slope, 1e-3)
-        needed = (ahead + gamma * top) / gap
-        if self.task.lower is None or (self.task.lower < 0).any():
-            if self.task.lower is not None:
-                needed[self.task.upper == 0] = -1.0
-            np.add(slope, 1.0 + gamma, out=slope)
-            np.maximum(slope, 1e-3, out=slope)
-            np.subtract(gamma * top, ahead, out=ahead)
-            ahead /= slope
-            if self.task.lower is not None:
-                ahead[self.task.lower == 0] = -1.0
-            np.maximum(needed, ahead, out=needed)
-        if self.factor1 is not None:
-            needed[np.isinf(self.factor1)] = -1.0
-        needed[self.sample.place >= 0] = -1.0
-        return needed
 
     def extend(self):
         """Let the active set know the features that came into the sample."""
@@ -547,43 +522,19 @@ class Run:
             return
         if not self.unpenalised:
             return
-        X = self.sample.design.X
-        bounded = self.task.lower is not None
-        solve = self.bounded_least_squares if bounded and not self.sample.design.dense else least_squares
-        w, self.intercepts[-1], residual = solve(X, y, self.task)
+        design, task = self.sample.design, self.task
+        X = design.X
+        if task.lower is not None and not design.dense:
+            level = self.level if task.fit_intercept else 0.0
+            w, self.intercepts[-1], residual = bounded_sparse(design, y, level, task, self.sample.jobs)
+        else:
+            w, self.intercepts[-1], residual = least_squares(X, y, task)
         used = np.flatnonzero(w)
         self.pieces.append((used, w[used]))
         self.gaps[-1], self.n_iter[-1] = residual**2 * self.null, 1
         r = y - X[:, used] @ w[used] - self.intercepts[-1]
         squares = r @ r if self.task.weights is None else (self.task.weights * r) @ r
         self.explained[-1] = 1.0 - squares / self.sample.total / (2.0 * self.constant_objective)
-
-    def bounded_least_squares(self, X, y, task):
-        """What `least_squares` returns, for a sparse X: the engine with nothing penalised, from its last solution."""
-        design, p = self.sample.design, self.sample.design.p
-        sample = Sample(design, task.weights, task.fit_intercept, self.sample.jobs, keeps_gram=False)
-        sample.add(np.arange(p, dtype=np.intp))
-        level = self.level if task.fit_intercept else 0.0
-        active = ResidualSet(y - level, task.weights, sample.total)
-        in_use = sample.norm > 0
-        if task.penalty_factor is not None:
-            in_use &= np.isfinite(task.penalty_factor)
-        none = np.zeros(p)
-        mean = sample.mean if task.fit_intercept else none
-        active.extend(mean, np.where(in_use, sample.norm, 0.0), none, none, task.lower, task.upper)
-        starts, stops, index, value = design.entries(sample.features)
-        active.read_sparse(index, value, starts.astype(np.intp), stops.astype(np.intp), design.in_place)
-        active.goal = ROUNDING**1.5 * self.constant_objective  # its square root bounds the gradient
-        where, w, ends, count = np.empty(2 * p, np.int32), np.empty(2 * p), np.zeros(2, np.intp), np.zeros(1, np.int64)
-        active.solve(np.ones(1), np.zeros(1), np.zeros(1, np.uint8), PATIENCE, BUDGET, where, w, ends, count)
-        coef = np.zeros(p)
-        coef[where[: ends[1]]] = w[: ends[1]]
-        gradient, start = active.gradients(coef), active.gradients(none)
-        gradient = np.where(coef < task.upper, np.maximum(gradient, 0), 0) + np.where(
-            coef > task.lower, np.minimum(gradient, 0), 0
-        )
-        size = np.linalg.norm(start[in_use]) or 1.0
-        return coef, float(level - mean @ coef), float(np.linalg.norm(gradient[in_use]) / size)
 
     def l2_at(self, k):
         return (1.0 - self.task.l1_ratio) * self.ladder[k]
@@ -593,22 +544,3 @@ def sample_squares(sample):
     """(p,) centred sums of squares of all columns."""
     every = np.arange(sample.design.p, dtype=np.intp)
     return sample.design.moments(every, sample.weights, sample.total, sample.centred, sample.jobs)[1]
-
-
-def grid(alpha_max, count, eps):
-    """Geometric grid from alpha_max down to eps * alpha_max; from 1 where alpha_max is 0."""
-    top = alpha_max if alpha_max > 0 else 1.0
-    return top * np.geomspace(1.0, eps, count) if count > 1 else np.array([top])
-
-
-def ladder(alpha_max, alphas, warm):
-    """The alphas to solve, with steps where the grid is coarse, and which of `alphas` each one is (-1: a step)."""
-    rungs, report, above = [], [], alpha_max
-    for i, alpha in enumerate(alphas):
-        if above > 0 and alpha > 0 and not (warm and i == 0):
-            steps = int(np.ceil(np.log(alpha / above) / np.log(STEP) - 1e-9))
-            rungs += list(above * (alpha / above) ** (np.arange(1, steps) / steps)) if steps > 1 else []
-        rungs.append(alpha)
-        report += [-1] * (len(rungs) - len(report) - 1) + [i]
-        above = alpha
-    return np.array(rungs), np.array(report, dtype=np.intp)
