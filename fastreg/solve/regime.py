@@ -10,6 +10,7 @@ ENTRY = 100  # flops that storing an entry of the Gram matrix is worth
 LOOKS = 10  # products with a feature for each alpha that is solved on residuals
 MOSTLY_RIDGE = 0.5  # an l1_ratio below which supports are expected to outgrow the rows of a wide X
 LANES = 24
+EACH = 8  # lanes for each of many problems: with fewer of them there are more rounds
 PANELS = 16 << 20  # bytes that panels may take, or a sixth of X if that is more
 
 
@@ -30,7 +31,7 @@ class Plan:
         n, p = design.n, design.p
         most = max(8, max(design.nbytes // 6, PANELS) // (8 * (n + p)) // 8 * 8)
         wanted = 120 if design.pass_work <= 2_000_000 else LANES  # a small X: the fewer rounds the better
-        self.lanes = min(most, max(wanted, LANES * math.ceil(len(tasks) / LANES)))
+        self.lanes = min(most, max(wanted, EACH * len(tasks)))
         # what a problem keeps while it is solved: some vectors over the features, and the factor of its support
         state = 8 * (8 * p + 2 * n + min(n, p) ** 2)
         self.at_once = max(LANES, int(self.memory // 2 // state))

@@ -5,7 +5,7 @@ import numpy as np
 from ..design.blocks import aligned, parallel_for
 from ..kernels import certificate
 from .problem import Solution
-from .regime import Plan, worth_threads
+from .regime import EACH, Plan, worth_threads
 from .run import Run
 from .sample import Sample
 from .threads import n_threads
@@ -161,7 +161,7 @@ class Batch:
 
     def groups(self, runs):
         """Runs that share a round: as many as there are lanes for."""
-        size = max(1, self.plan.lanes)
+        size = max(1, self.plan.lanes // EACH)
         return [runs[i : i + size] for i in range(0, len(runs), size)]
 
     def round(self, runs):
