@@ -15,8 +15,18 @@ _HOME = {
     "RegularizationPath": "fastreg.result",
     "lasso_path": "fastreg.path",
     "enet_path": "fastreg.path",
+    "ridge_path": "fastreg.ridge_trace",
     "Lasso": "fastreg.models",
     "ElasticNet": "fastreg.models",
+    "LassoCV": "fastreg.models",
+    "ElasticNetCV": "fastreg.models",
+    "Ridge": "fastreg.models",
+    "RidgeCV": "fastreg.models",
+    "RidgeClassifier": "fastreg.models",
+    "RidgeClassifierCV": "fastreg.models",
+    "StabilitySelection": "fastreg.models",
+    "GramAccumulator": "fastreg.accumulator",
+    "cross_validate_blocks": "fastreg.accumulator",
     "ConvergenceWarning": "sklearn.exceptions",
 }
 

@@ -1,13 +1,23 @@
 from sklearn.exceptions import ConvergenceWarning as ConvergenceWarning
 
+from fastreg.accumulator import GramAccumulator as GramAccumulator
+from fastreg.accumulator import cross_validate_blocks as cross_validate_blocks
 from fastreg.models import ElasticNet as ElasticNet
+from fastreg.models import ElasticNetCV as ElasticNetCV
 from fastreg.models import Lasso as Lasso
+from fastreg.models import LassoCV as LassoCV
+from fastreg.models import Ridge as Ridge
+from fastreg.models import RidgeClassifier as RidgeClassifier
+from fastreg.models import RidgeClassifierCV as RidgeClassifierCV
+from fastreg.models import RidgeCV as RidgeCV
+from fastreg.models import StabilitySelection as StabilitySelection
 from fastreg.path import Problem as Problem
 from fastreg.path import enet_path as enet_path
 from fastreg.path import fit_path as fit_path
 from fastreg.path import fit_paths as fit_paths
 from fastreg.path import lasso_path as lasso_path
 from fastreg.result import RegularizationPath as RegularizationPath
+from fastreg.ridge_trace import ridge_path as ridge_path
 
 __all__ = [
     "fit_path",
@@ -16,8 +26,18 @@ __all__ = [
     "RegularizationPath",
     "lasso_path",
     "enet_path",
+    "ridge_path",
     "Lasso",
     "ElasticNet",
+    "LassoCV",
+    "ElasticNetCV",
+    "Ridge",
+    "RidgeCV",
+    "RidgeClassifier",
+    "RidgeClassifierCV",
+    "StabilitySelection",
+    "GramAccumulator",
+    "cross_validate_blocks",
     "ConvergenceWarning",
     "__version__",
 ]

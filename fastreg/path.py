@@ -219,24 +219,26 @@ def fit_paths(X, problems, *, precompute="auto", n_jobs=None, verbose=0):
     if not tasks:
         raise ValueError("problems is empty; pass at least one Problem.")
     solutions = solve(X, names, tasks, precompute=precompute, n_jobs=n_jobs, verbose=verbose)
-    return [
-        RegularizationPath(
-            alphas=solution.alphas,
-            coefs=solution.coefs,
-            intercepts=solution.intercepts,
-            dual_gaps=solution.dual_gaps,
-            null_objective=solution.null_objective,
-            null_intercept=solution.null_intercept,
-            null_coef=solution.null_coef,
-            alpha_max=solution.alpha_max,
-            deviance_ratio=solution.deviance_ratio,
-            n_iter=solution.n_iter,
-            n_passes=solution.n_passes,
-            feature_names=names,
-            _source=(X, task),
-        )
-        for task, solution in zip(tasks, solutions, strict=True)
-    ]
+    return [as_path(X, task, solution, names) for task, solution in zip(tasks, solutions, strict=True)]
+
+
+def as_path(X, task, solution, names):
+    """The engine's solution of a task over X as a `RegularizationPath`."""
+    return RegularizationPath(
+        alphas=solution.alphas,
+        coefs=solution.coefs,
+        intercepts=solution.intercepts,
+        dual_gaps=solution.dual_gaps,
+        null_objective=solution.null_objective,
+        null_intercept=solution.null_intercept,
+        null_coef=solution.null_coef,
+        alpha_max=solution.alpha_max,
+        deviance_ratio=solution.deviance_ratio,
+        n_iter=solution.n_iter,
+        n_passes=solution.n_passes,
+        feature_names=names,
+        _source=(X, task),
+    )
 
 
 def _tasks(X, problem, weights):

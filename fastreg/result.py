@@ -211,16 +211,62 @@ class RegularizationPath:
         Raises
         ------
         ValueError
-            If alpha is 0 or out of the range of `coef_at`, or if the path was pickled, which leaves X behind.
+            If alpha is 0 or out of the range of `coef_at`, or if the path has no X at hand: it was pickled, it is of
+            ridge regression, or it comes from sums of rows.
         """
         alpha = validation.as_alpha(alpha)
         if alpha == 0:
             raise ValueError("alpha must be positive: at alpha=0 no penalty makes a coefficient zero.")
         if self._source is None:
-            raise ValueError("this path was pickled without its X; fit it again for a certificate.")
+            raise ValueError("this path has no X at hand (it was pickled, or made from sums); fit it again.")
         coef, _ = self.coef_at(alpha)
         X, task = self._source
         return certify(as_design(X), task, alpha, coef, n_threads(validation.as_n_jobs(n_jobs)))
+
+    def select(self, criterion="bic", noise_variance=None, gamma=1.0):
+        """The alpha of the grid that an information criterion prefers.
+
+        Parameters
+        ----------
+        criterion : {"aic", "aicc", "bic", "ebic"}, default="bic"
+        noise_variance : float, default=None
+            Variance of y about its expectation. None estimates it from the path by the organic lasso (Yu & Bien 2019),
+            which is valid for p > n too.
+        gamma : float in [0, 1], default=1.0
+            Of EBIC; 0 is BIC.
+
+        Returns
+        -------
+        float
+            See `information_criterion` for the values along the path.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not as described, or if the path has no X at hand (see `certificate`).
+        """
+        return self.information_criterion(criterion, noise_variance, gamma).alpha
+
+    def information_criterion(self, criterion="bic", noise_variance=None, gamma=1.0):
+        """An information criterion along the path; arguments as in `select`.
+
+        Returns
+        -------
+        Criterion
+            With `alphas`, `values` and `degrees_of_freedom` (L,), `noise_variance` and `alpha`, that of the smallest
+            value. The value is the residual sum of squares over the noise variance plus the price of the degrees of
+            freedom k: 2 k (AIC), 2 k n / (n - k - 1) (AICc), k log n (BIC), and for EBIC 2 gamma log C(p, m) more for m
+            features.
+        """
+        from fastreg.selection.criteria import CRITERIA, information_criterion
+
+        name = validation.one_of(criterion, "criterion", CRITERIA)
+        noise_variance = validation.as_positive(noise_variance, "noise_variance")
+        gamma = validation.as_share(gamma, "gamma")
+        if self._source is None:
+            raise ValueError("this path has no X at hand (a pickle leaves it behind); fit it again for a criterion.")
+        X, task = self._source
+        return information_criterion(self, as_design(X), task, name, noise_variance, gamma)
 
     def plot(self, ax=None, n_labels=8, *, scale=None):
         """Draw the coefficients against alpha; needs matplotlib.

@@ -326,6 +326,20 @@ def as_weights(sample_weight, n):
     return w
 
 
+def as_counts(sample_weight, n):
+    """The sample weights on their own scale, which ridge regression weighs against alpha: (n,), or None for ones."""
+    if isinstance(sample_weight, Real) and not isinstance(sample_weight, bool | np.bool_):
+        as_weights(sample_weight, n)
+        return None if sample_weight == 1 else np.full(n, float(sample_weight))
+    if sample_weight is None:
+        return None
+    w = np.ascontiguousarray(_to_float64(sample_weight, "sample_weight"))
+    if w.ndim > 1:
+        raise ValueError(f"Sample weights must be 1D array or scalar; the shape of sample_weight is {w.shape}.")
+    as_weights(w, n)
+    return None if (w == 1).all() else w
+
+
 # --- numbers and switches --------------------------------------------------------------------------------------------
 
 
@@ -392,6 +406,56 @@ def as_alphas(alphas):
     return values
 
 
+def as_target_alphas(alpha):
+    """The penalty strength of a ridge regression, or one for each response, as (1,) or (k,) float64."""
+    if isinstance(alpha, Real) or alpha is None or isinstance(alpha, str):
+        return np.array([as_alpha(alpha)])
+    values = _to_float64(alpha, "alpha")
+    if values.ndim > 1 or values.size == 0:
+        raise ValueError(f"alpha must be a number or have shape (k,), one for each column of y; it has {values.shape}.")
+    if not ((values >= 0) & (values < np.inf)).all():
+        bad = values.ravel()[~((values >= 0) & (values < np.inf)).ravel()][0]
+        raise ValueError(f"alpha must be finite and >= 0; it holds {bad}.")
+    return values.ravel()
+
+
+def match_alphas(alpha, k):
+    """One alpha for each of k responses."""
+    if len(alpha) not in (1, k):
+        raise ValueError(
+            f"Number of targets and number of penalties do not correspond: {len(alpha)} != {k}. Pass one alpha, or one "
+            "for each column of y."
+        )
+    return np.broadcast_to(alpha, k).copy() if len(alpha) == 1 else alpha
+
+
+def as_candidates(alphas, with_zero):
+    """The alphas that cross-validation chooses from, as (L,) float64 in their order; a single number is a list of one.
+
+    Without `with_zero` they must be > 0: a row left out of a fit that it alone determines cannot be predicted.
+    """
+    if isinstance(alphas, str) or alphas is None:
+        raise TypeError(f"alphas must be a list of numbers; it is {alphas!r}.")
+    items = [alphas] if np.ndim(alphas) == 0 else list(alphas)
+    if not items:
+        raise ValueError("alphas is empty; pass at least one value.")
+    values = np.empty(len(items))
+    for i, item in enumerate(items):
+        name = "alphas" if len(items) == 1 else f"alphas[{i}]"
+        item = item.item() if isinstance(item, np.ndarray) and item.ndim == 0 else item
+        if not isinstance(item, Real) or isinstance(item, bool | np.bool_):
+            raise TypeError(
+                f"{name} must be an instance of float, not {type(item).__name__}: alphas is a list of numbers."
+            )
+        if item < 0 or (item == 0 and not with_zero):
+            remedy = "" if with_zero else " Least squares (0) can be a candidate with cv=5, say."
+            raise ValueError(f"{name} == {item}, must be {'>=' if with_zero else '>'} 0.0.{remedy}")
+        if not isfinite(item):
+            raise ValueError(f"{name} == {item}, must be finite.")
+        values[i] = item
+    return values
+
+
 def as_eps(eps):
     if eps is None:
         return None
@@ -436,6 +500,50 @@ def as_max_iter(max_iter):
     if max_iter < 1:
         raise ValueError(f"max_iter must be at least 1; it is {max_iter}.")
     return min(max_iter, MAX_ITER)
+
+
+def as_ridge_solver(solver, positive):
+    """scikit-learn's names, each of which has "svd" or the fastest way at hand behind it."""
+    names = ("auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs")
+    if not isinstance(solver, str) or solver not in names:
+        raise ValueError(f"solver must be one of {', '.join(map(repr, names))}; it is {solver!r}.")
+    if positive and solver not in ("auto", "lbfgs"):
+        raise ValueError(
+            f"solver={solver!r} does not support positive fitting. Please set the solver to 'auto' or 'lbfgs', or set "
+            "`positive=False`."
+        )
+    if solver == "lbfgs" and not positive:
+        raise ValueError(
+            "'lbfgs' solver can be used only when positive=True. Please use another solver, such as 'auto'."
+        )
+    return solver
+
+
+def as_gcv_mode(gcv_mode):
+    if gcv_mode is None or (isinstance(gcv_mode, str) and gcv_mode in ("auto", "svd", "eigen")):
+        return gcv_mode or "auto"
+    raise ValueError(f"gcv_mode must be None, 'auto', 'svd' or 'eigen'; it is {gcv_mode!r}.")
+
+
+def check_labels(y):
+    """Labels may be anything but missing."""
+    if y is None:
+        raise ValueError("a fit requires y to be passed, but the target y is None.")
+    values = np.asarray(y) if not sparse.issparse(y) else y.data
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise ValueError(f"y contains NaN or infinity, {_first_nonfinite(values)}. Drop such rows of X and y.")
+
+
+def as_class_weight(class_weight):
+    """None, "balanced", or a dict of weights >= 0 by class."""
+    if class_weight is None or (isinstance(class_weight, str) and class_weight == "balanced"):
+        return class_weight
+    if not isinstance(class_weight, dict):
+        raise ValueError(f"class_weight must be None, 'balanced' or a dict; it is {class_weight!r}.")
+    for label, weight in class_weight.items():
+        if not 0 <= _number(weight, f"class_weight[{label!r}]") < np.inf:
+            raise ValueError(f"class_weight[{label!r}] must be finite and >= 0; it is {weight}.")
+    return class_weight
 
 
 def as_n_jobs(n_jobs):
@@ -525,6 +633,43 @@ def as_penalty_factor(penalty_factor, p):
     return None if (v == 1).all() else v
 
 
+def as_penalty_matrix(penalty_matrix, p):
+    """A symmetric positive semidefinite (p, p) float64, or None."""
+    if penalty_matrix is None:
+        return None
+    if sparse.issparse(penalty_matrix):
+        penalty_matrix = penalty_matrix.toarray()
+    P = _to_float64(penalty_matrix, "penalty_matrix")
+    if P.shape != (p, p):
+        raise ValueError(f"penalty_matrix must have shape ({p}, {p}) for this X; its shape is {P.shape}.")
+    if not np.isfinite(P).all():
+        raise ValueError(f"penalty_matrix contains NaN or infinity, {_first_nonfinite(P)}.")
+    size = np.abs(P).max()
+    if np.abs(P - P.T).max() > 1e-10 * size:
+        raise ValueError("penalty_matrix must be symmetric; pass (P + P.T) / 2.")
+    P = 0.5 * (P + P.T)
+    least = np.linalg.eigvalsh(P)[0]
+    if least < -1e-10 * size:
+        raise ValueError(
+            f"penalty_matrix must be positive semidefinite; its least eigenvalue is {least:.3g}. L'L is, for any L."
+        )
+    return P
+
+
+def check_one_penalty(penalty_factor, penalty_matrix, standardize, bounded):
+    """A penalty matrix says all that the other arguments could say about the penalty."""
+    if penalty_matrix is None:
+        return
+    others = {
+        "penalty_factor": penalty_factor is not None,
+        "standardize=True": standardize,
+        "positive=True and bounds": bounded,
+    }
+    for name, given in others.items():
+        if given:
+            raise ValueError(f"penalty_matrix cannot be combined with {name}; pass one of the two.")
+
+
 def as_bounds(lower, upper, positive, p):
     """Bounds of the coefficients as two (p,) float64, or (None, None) where there are none."""
     if lower is None and upper is None and not positive:
@@ -590,3 +735,163 @@ def as_seed(selection, random_state):
         return seed
     draw = random_state.integers if isinstance(random_state, np.random.Generator) else random_state.randint
     return int(draw(2**31 - 1))
+
+
+# --- blocks of rows --------------------------------------------------------------------------------------------------
+
+
+def check_block(X, names, k, n_features, feature_names, n_targets):
+    """A block must have the columns and the targets of the blocks before it."""
+    if X.shape[1] != n_features:
+        raise ValueError(f"X has {X.shape[1]} features, but the blocks before it had {n_features}.")
+    if names is not None and feature_names is not None and not np.array_equal(names, feature_names):
+        j = int(np.flatnonzero(names != feature_names)[0])
+        raise ValueError(
+            f"X must have the columns of the first block in the same order: column {j} is {names[j]!r}, it was "
+            f"{feature_names[j]!r}. Select them by name: X[accumulator.feature_names_in_]."
+        )
+    if k != n_targets:
+        raise ValueError(f"y has {k} target(s), but the blocks before it had {n_targets}.")
+
+
+def as_block_weights(sample_weight, m):
+    """The weights of a block's rows as (m,) float64 >= 0 on the scale of the other blocks, or None where all are one.
+
+    All may be zero: a block without rows that count.
+    """
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, Real) and not isinstance(sample_weight, bool | np.bool_):
+        w = np.full(m, float(sample_weight))
+    else:
+        w = np.ascontiguousarray(_to_float64(sample_weight, "sample_weight"))
+    if w.shape != (m,):
+        raise ValueError(f"sample_weight must have shape ({m},), one weight per row of X; its shape is {w.shape}.")
+    if not np.isfinite(w).all():
+        raise ValueError(f"sample_weight contains NaN or infinity, {_first_nonfinite(w)}.")
+    if (w < 0).any():
+        i = int(np.argmax(w < 0))
+        raise ValueError(f"sample_weight must not be negative; it is {w[i]} at position {i}. `remove` takes rows away.")
+    beyond = (w > 1e100) | ((w < 1e-100) & (w > 0))
+    if beyond.any():
+        i = int(np.argmax(beyond))
+        raise ValueError(
+            f"sample_weight is {w[i]} at position {i}: sums would overflow or vanish. Multiply the weights of all "
+            "blocks by a constant; their scale does not matter."
+        )
+    return w
+
+
+def as_penalties(alphas):
+    """The values of alphas in descending order; a number of alphas is refused."""
+    values = as_alphas(alphas)
+    if isinstance(values, int):
+        raise TypeError(f"alphas must be a list of values here; it is {alphas!r}. For a single value pass [value].")
+    return values
+
+
+def check_has_rows(n_rows):
+    if n_rows == 0:
+        raise ValueError("no rows were added yet, or none of them has a positive weight: call add(X, y) first.")
+
+
+def check_accumulators(ours, theirs, us="this one", them="other"):
+    """Two accumulators must have the same columns and as many targets."""
+    shape, expected = (theirs.n_features_in_, theirs.n_targets_), (ours.n_features_in_, ours.n_targets_)
+    if shape != expected:
+        raise ValueError(
+            f"accumulators must agree on their columns: {them} has {shape[0]} features and {shape[1]} target(s), {us} "
+            f"has {expected[0]} and {expected[1]}."
+        )
+    names, others = ours.feature_names_in_, theirs.feature_names_in_
+    if names is not None and others is not None and not np.array_equal(names, others):
+        j = int(np.flatnonzero(names != others)[0])
+        raise ValueError(
+            f"accumulators must have the same columns in the same order: column {j} is {others[j]!r} in {them} and "
+            f"{names[j]!r} in {us}."
+        )
+
+
+def as_blocks(blocks, kind):
+    """Two or more accumulators (`kind`) of the same columns and targets, each with rows."""
+    if isinstance(blocks, kind):
+        raise TypeError(f"blocks must be a list of {kind.__name__}, one for each fold; it is a single one.")
+    blocks = list(blocks)
+    for i, block in enumerate(blocks):
+        if not isinstance(block, kind):
+            raise TypeError(f"blocks must hold {kind.__name__} objects; blocks[{i}] is a {type(block).__name__}.")
+        if block.n_rows_ == 0:
+            raise ValueError(f"blocks[{i}] has no rows of positive weight; leave it out.")
+        check_accumulators(blocks[0], block, "blocks[0]", f"blocks[{i}]")
+    if len(blocks) < 2:
+        raise ValueError(f"blocks holds {len(blocks)} accumulator(s); cross-validation needs at least two, one a fold.")
+    return blocks
+
+
+def one_of(value, name, choices):
+    """One of a few strings."""
+    if not (isinstance(value, str) and value in choices):
+        raise ValueError(f"{name}={value!r} must be one of {', '.join(map(repr, choices))}.")
+    return value
+
+
+def as_rows(rows, n, name):
+    """Row numbers that a splitter gave, or a mask of them, as an array of integers."""
+    rows = np.asarray(rows)
+    if rows.dtype == bool and rows.shape == (n,):
+        return np.flatnonzero(rows)
+    if rows.ndim != 1 or not np.issubdtype(rows.dtype, np.integer) or len(rows) == 0:
+        raise ValueError(f"cv must give the {name} rows as a non-empty 1-d array of row numbers.")
+    if rows.min() < 0 or rows.max() >= n:
+        raise ValueError(f"cv gives {name} rows from {rows.min()} to {rows.max()}; X has the rows 0 to {n - 1}.")
+    return rows.astype(np.intp, copy=False)
+
+
+def as_positive(value, name):
+    """A positive number, or None."""
+    if value is None:
+        return None
+    value = _number(value, name)
+    if not (isfinite(value) and value > 0):
+        raise ValueError(f"{name}={value!r} must be positive and finite, or None.")
+    return float(value)
+
+
+def as_share(value, name):
+    """A number from 0 to 1."""
+    value = _number(value, name)
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name}={value!r} must lie in [0, 1].")
+    return float(value)
+
+
+# --- stability selection ---------------------------------------------------------------------------------------------
+
+
+def at_least_one(value, name):
+    """An integer of at least 1."""
+    value = _integer(value, name)
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1; it is {value}.")
+    return value
+
+
+def as_majority(value, name):
+    """A share of more than one half, up to 1."""
+    value = _number(value, name)
+    if not 0.5 < value <= 1:
+        raise ValueError(f"{name} must lie above 0.5, where the error bound begins, and be at most 1; it is {value}.")
+    return value
+
+
+def check_selects(alphas, l1_ratio):
+    """A path that is to select features needs a penalty that leaves some out, at every alpha."""
+    if l1_ratio == 0:
+        raise ValueError("l1_ratio=0 is ridge regression, which selects every feature: pass a value in (0, 1].")
+    if np.ndim(alphas) and alphas[-1] == 0:
+        raise ValueError("alphas must be > 0 here: at alpha=0 no penalty leaves a feature out.")
+
+
+def check_halves(n_rows):
+    if n_rows < 2:
+        raise ValueError(f"X has {n_rows} sample(s) of positive weight; at least 2 are needed to halve them.")

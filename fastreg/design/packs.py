@@ -49,9 +49,7 @@ def packed_gram(fill, size, length, right=None, weights=None, jobs=1):
             def store(low, high, start, block):
                 part[low:high, start : start + block.shape[1]] = block
 
-            design.gram_columns(
-                every, every, zeros, None if weights is None else weights[first:stop], store, inner
-            )
+            design.gram_columns(every, every, zeros, None if weights is None else weights[first:stop], store, inner)
             cross = None if right is None else design.correlations(np.ascontiguousarray(right[first:stop]), inner)
             results[k] = part, cross
 

@@ -49,7 +49,6 @@ def plot_path(path, ax=None, n_labels=8, *, scale=None):
     """
     require_matplotlib()
     from matplotlib.collections import LineCollection
-    from matplotlib.ticker import FixedLocator, NullLocator
 
     positive = np.flatnonzero(path.alphas > 0)
     if positive.size == 0:
@@ -62,14 +61,11 @@ def plot_path(path, ax=None, n_labels=8, *, scale=None):
         raise ValueError(f"scale must have one entry for each of the {p} coefficients, got shape {scale.shape}")
 
     alphas = path.alphas[positive]
-    used, coefs = _used_rows(path.coefs, positive)
+    used, coefs = used_rows(path.coefs, positive)
     coefs *= scale[used, None]
     names = [f"x{j}" for j in used] if path.feature_names is None else [str(path.feature_names[j]) for j in used]
 
-    if ax is None:
-        from matplotlib import pyplot
-
-        ax = pyplot.subplots(figsize=(8, 5), layout="constrained")[1]
+    ax = new_axes() if ax is None else ax
     # A point has no line: a path of one alpha is drawn as markers.
     marker = "o" if alphas.size == 1 else None
     named = np.argsort(-np.abs(coefs[:, -1]), kind="stable")[:n_labels]
@@ -85,31 +81,45 @@ def plot_path(path, ax=None, n_labels=8, *, scale=None):
             [np.column_stack([alphas, coefs[j]]) for j in rest], colors="0.75", linewidths=0.8, zorder=1.5
         ))  # fmt: skip
     lines = [
-        ax.plot(
-            alphas, coefs[j], marker=marker, linewidth=1.6, label=names[j], zorder=2,
-            color=_COLORS[k % len(_COLORS)], linestyle=_STYLES[k // len(_COLORS) % len(_STYLES)],
-        )[0]
+        ax.plot(alphas, coefs[j], marker=marker, linewidth=1.6, label=names[j], zorder=2, **line_style(k))[0]
         for k, j in enumerate(named)
-    ]  # fmt: skip
+    ]
     _set_limits(ax, alphas, coefs)
     ax.set_xlabel("alpha")
     ax.set_ylabel("coefficient" if np.all(scale == 1) else "coefficient x scale")
     ax.spines[["top", "right"]].set_visible(False)
 
+    count_on_top(ax, alphas, np.asarray(path.n_nonzero)[positive], "features in use")
+    label_ends(ax, [(coefs[j, -1], names[j], line.get_color()) for j, line in zip(named, lines, strict=True)])
+    return ax
+
+
+def new_axes():
+    """Axes of a new figure, through pyplot."""
+    from matplotlib import pyplot
+
+    return pyplot.subplots(figsize=(8, 5), layout="constrained")[1]
+
+
+def line_style(k):
+    """Colour and dashes of the line number k."""
+    return {"color": _COLORS[k % len(_COLORS)], "linestyle": _STYLES[k // len(_COLORS) % len(_STYLES)]}
+
+
+def count_on_top(ax, alphas, counts, label):
+    """Write counts (L,) above a few of the alphas (L,) of a logarithmic axis."""
+    from matplotlib.ticker import FixedLocator, NullLocator
+
     ticks = np.unique(np.linspace(0, alphas.size - 1, min(6, alphas.size)).round().astype(int))
     top = ax.secondary_xaxis("top")
     top.xaxis.set_major_locator(FixedLocator(alphas[ticks]))
     top.xaxis.set_minor_locator(NullLocator())
-    counts = np.asarray(path.n_nonzero)[positive][ticks]
-    top.xaxis.set_major_formatter(lambda alpha, _: str(counts[np.abs(np.log(alphas[ticks] / alpha)).argmin()]))
-    top.set_xlabel("features in use")
+    top.xaxis.set_major_formatter(lambda alpha, _: str(counts[ticks][np.abs(np.log(alphas[ticks] / alpha)).argmin()]))
+    top.set_xlabel(label)
     top.spines["top"].set_visible(False)
 
-    _label_ends(ax, [(coefs[j, -1], names[j], line.get_color()) for j, line in zip(named, lines, strict=True)])
-    return ax
 
-
-def _used_rows(coefs, columns):
+def used_rows(coefs, columns):
     """Indices of the rows that are not zero throughout, and those rows as a dense copy, for some columns."""
     if hasattr(coefs, "tocsr"):
         rows = coefs.tocsc()[:, columns].tocsr()
@@ -132,7 +142,7 @@ def _set_limits(ax, alphas, coefs):
     ax.set_ylim(low - margin, high + margin)
 
 
-def _label_ends(ax, ends):
+def label_ends(ax, ends):
     """Write names to the right of the axes at the heights where lines end, moved apart where they would overlap."""
     if not ends:
         return

@@ -6,11 +6,14 @@ import numpy as np
 
 from ..design import as_design
 from ..design.blocks import aligned
-from .systems import MOST, Decomposed, System, TooLarge, correlate, predict, system_for
+from .systems import TINY, Decomposed, System, check_size, correlate, predict, system_for
 
 MOST_FACTORS = 20  # about as many Cholesky factorizations cost as much as one eigendecomposition
 EXACT = 1e-14  # relative residual of the normal equations from which on nothing is gained
+SHORT = 1e-13  # relative length of a step that is not worth another look at X
 REFINEMENTS = 4
+MOST_ENTRIES = 1 << 28  # of a sparse X that is made dense to be decomposed
+LANES = 24  # residuals at a time
 
 
 @dataclass(slots=True)
@@ -97,8 +100,7 @@ def fit_ridge(data, alphas, responses=None, system=None):
 
 def decompose(data):
     """The singular value decomposition, of a copy of X."""
-    if hasattr(data.X, "format") and min(data.X.shape) > MOST:
-        raise TooLarge(f"X is sparse and has {data.X.shape[0]} rows and {data.X.shape[1]} columns")
+    check_size(data.X, MOST_ENTRIES)
     return Decomposed(data)
 
 
@@ -110,25 +112,29 @@ def refine(data, system, W, alphas, responses, many):
         data.known_size = np.linalg.norm(products(data, np.zeros((len(W), k)), np.arange(k)), axis=0)
     size = np.where(data.known_size > 0, data.known_size, 1.0)[responses]
     residuals = np.linalg.norm(gradient, axis=0) / size
+    weak = np.array([system.weak(alpha) for alpha in alphas])
+    left, last = np.flatnonzero((residuals > EXACT) | weak), np.full(len(alphas), np.inf)
     for _ in range(REFINEMENTS):
-        left = np.flatnonzero(residuals > EXACT)
-        if len(left) == 0:
-            break
-        tried = W[:, left]
+        steps = np.empty((len(W), len(left)))
         for alpha in np.unique(alphas[left]):
             these = alphas[left] == alpha
             step = system.correction(alpha, gradient[:, left[these]], many)
             if step is None:
                 return gradient, residuals
-            tried[:, these] += step
-        new = gradients(data, tried, alphas[left], responses[left])
-        now = np.linalg.norm(new, axis=0) / size[left]
-        better = now < residuals[left]
-        worth = (now < 0.1 * residuals[left]).any()
-        W[:, left[better]], gradient[:, left[better]] = tried[:, better], new[:, better]
-        residuals[left[better]] = now[better]
-        if not worth:
+            steps[:, these] = step
+        length = np.linalg.norm(steps, axis=0) / np.maximum(np.linalg.norm(W[:, left], axis=0), TINY)
+        worth = (length < 0.5 * last[left]) & ((length > SHORT) | (residuals[left] > EXACT))
+        left, steps, length = left[worth], steps[:, worth], length[worth]
+        if len(left) == 0:
             break
+        tried = W[:, left] + steps
+        new = gradients(data, tried, alphas[left], responses[left])
+        now, before = np.linalg.norm(new, axis=0) / size[left], residuals[left]
+        # of errors along weak directions the gradient's norm tells nothing below rounding, but steps do
+        better = (now < before) | (weak[left] & (now <= EXACT))
+        W[:, left[better]], gradient[:, left[better]] = tried[:, better], new[:, better]
+        residuals[left[better]], last[left] = now[better], length
+        left = left[better & (weak[left] | ((now > EXACT) & (now < 0.1 * before)))]
     return gradient, residuals
 
 
@@ -154,6 +160,9 @@ def products(data, W, responses):
     mean, level = data.means()
     if data.far:
         return far_products(data, W, responses)
+    if W.shape[1] > LANES:
+        parts = [slice(i, i + LANES) for i in range(0, W.shape[1], LANES)]
+        return np.hstack([products(data, W[:, part], responses[part]) for part in parts])
     R = data.Y[:, responses] - level[responses]
     if W.any():
         R -= predict(data.X, W)
@@ -172,7 +181,7 @@ def far_products(data, W, responses):
     design.shift = data.means()[0]
     (n, p), m = data.X.shape, W.shape[1]
     width = design.panel_width(m)
-    Y, every = np.ascontiguousarray(data.Y.T), np.arange(p, dtype=np.intp)
+    Y, every = np.ascontiguousarray((data.Y - data.means()[1]).T), np.arange(p, dtype=np.intp)
     out = np.empty((p, m))
     for start in range(0, m, width):
         some = min(width, m - start)

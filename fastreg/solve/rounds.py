@@ -41,10 +41,12 @@ def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None)
     batch = Batch(design, targets, plan, jobs)
     samples, solutions = {}, []
     for start in range(0, len(tasks), plan.at_once):
-        runs = []
+        runs, before, samples = [], samples, {}  # those of weights that do not come again may go
         for task, target in zip(tasks[start : start + plan.at_once], target_of[start:], strict=False):
             key = (id(task.weights), task.fit_intercept, plan.keeps_gram(task))
-            if key not in samples:
+            if key not in samples and key in before:
+                samples[key] = before[key]
+            elif key not in samples:
                 samples[key] = Sample(design, task.weights, task.fit_intercept, jobs, plan.keeps_gram(task))
                 if gram is not None:
                     samples[key].adopt(gram)
@@ -55,6 +57,24 @@ def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None)
     for one in solutions:
         one.n_passes = batch.passes
     return solutions
+
+
+def grids_of(design, tasks, n_jobs=None):
+    """The alphas of each task, automatic grids settled: one product with X, and nothing solved but the null models."""
+    jobs = n_threads(n_jobs) if worth_threads(design, len(tasks)) else 1
+    if all(task.fit_intercept for task in tasks):
+        design.take_off_large_means(jobs)
+    targets, target_of = distinct_targets(design, tasks)
+    batch = Batch(design, targets, Plan(design, tasks, "auto"), jobs)
+    samples = {}
+    runs = []
+    for task, target in zip(tasks, target_of, strict=True):
+        key = id(task.weights), task.fit_intercept
+        if key not in samples:
+            samples[key] = Sample(design, task.weights, task.fit_intercept, jobs, keeps_gram=False)
+        runs.append(Run(task, samples[key], target, targets[0][target]))
+    batch.begin(runs)
+    return [run.alphas for run in runs]
 
 
 def distinct_targets(design, tasks):
@@ -92,15 +112,15 @@ class Batch:
         self.design, (self.Y, self.means), self.plan, self.jobs = design, targets, plan, jobs
         self.passes = 0
         self.buffers = None
+        self.whole = None  # a sample with all features, for the differences of others
 
     def solve(self, runs, progress=None):
         """Round after round, until all runs are done; `progress(share)` is called after each."""
         self.runs = runs
         self.begin(runs)
         total = max(1, sum(len(run.ladder) for run in runs))
-        for sample in {id(run.sample): run.sample for run in runs if not run.done}.values():
-            if sample.gram is not None and not sample.complete and self.plan.full_gram():
-                sample.add(np.flatnonzero(sample.place < 0))
+        if self.plan.full_gram():
+            self.complete({id(run.sample): run.sample for run in runs if not run.done}.values())
         while unfinished := [run for run in runs if not run.done]:
             for group in self.groups(unfinished):
                 self.round(group)
@@ -108,6 +128,21 @@ class Batch:
                 progress(sum(run.k if run.stopped is None else len(run.ladder) for run in runs) / total)
         for run in runs:
             run.finish(run.task.y)
+
+    def complete(self, samples):
+        """The Gram matrices of all features; those of folds by difference from that of all rows."""
+        wanted = [sample for sample in samples if sample.gram is not None and not sample.complete]
+        wanted.sort(key=lambda sample: -sample.total)
+        for sample in wanted:
+            whole = self.whole
+            if whole is not None and whole.centred == sample.centred and len(sample.features) == 0:
+                more = whole.row_weights() - sample.row_weights()
+                rows = np.flatnonzero(more)
+                if (more >= 0).all() and 2 * len(rows) < self.design.n and sample.take_from(whole, rows, more[rows]):
+                    continue
+            sample.add(np.flatnonzero(sample.place < 0))
+            if whole is None:
+                self.whole = sample
 
     def panels(self, lanes):
         """Room for R and C with at least `lanes` lanes: arrays (panels, n, width), (panels, p, width)."""

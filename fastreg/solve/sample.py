@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from ..design import as_design
 from ..kernels.panels import mirror
 
 SPOTS = 16  # columns on which a given Gram matrix is checked
 ROUGHLY = 1e-5  # of the size of the columns: a difference that rounding in float32 explains
+LEFT = 0.05  # share of a sum of squares that a difference has to leave: rounding grows by the reciprocal
 ROUNDING = 1e-15  # a column whose entries differ from their mean by no more than this share is constant
 
 
@@ -34,6 +36,10 @@ class Sample:
     def complete(self):
         """Whether every feature is in the Gram matrix."""
         return len(self.features) == self.design.p
+
+    def row_weights(self):
+        """(n,)"""
+        return np.ones(self.design.n) if self.weights is None else self.weights
 
     def standard_deviations(self):
         """(p,) weighted 1/S standard deviations about the mean; exactly zero for a constant column."""
@@ -97,6 +103,38 @@ class Sample:
         self.mean, self.offset = mean, offset
         self.constant = square <= ROUNDING**2 * raw
         self.norm = np.where(self.constant, 0.0, square / self.total)
+
+    def take_from(self, whole, rows, weights):
+        """Take over all features from a complete sample, in which `rows` weigh that much (k,) more than here.
+
+        Returns False, and leaves this sample as it was, where a difference would lose too many digits.
+        """
+        design, every = self.design, whole.features
+        part = as_design(design.X[rows])
+        if design.shift is not None:
+            part.shift = design.shift
+        total = float(weights.sum())
+        gram = np.empty((design.p, design.p))
+
+        def store(first, stop, start, block):
+            gram[first:stop, start : start + block.shape[1]] = block
+
+        mean = part.moments(every, weights, total, True, self.jobs)[0] if self.centred else np.zeros(design.p)
+        part.gram_columns(every, every, mean, weights, store, self.jobs)
+        upper = np.triu(gram)
+        moved = total * (mean - whole.mean)
+        gram = whole.gram * whole.total - (upper + np.triu(upper, 1).T)
+        if self.centred:  # the rows differ in their mean too, here and there
+            gram -= np.outer(moved, moved) * (1.0 / total + 1.0 / self.total)
+        square = np.diag(gram)
+        alive = ~whole.constant
+        if (square[alive] < LEFT * whole.total * whole.norm[alive]).any():
+            return False
+        gram /= self.total
+        self.gram, self.features, self.place = gram, every, whole.place
+        self.mean, self.offset = whole.mean - moved / self.total, whole.offset
+        self.constant, self.norm = whole.constant, np.where(alive, np.diag(gram), 0.0)
+        return True
 
     def begin_gram(self):
         """Keep a Gram matrix from here on."""

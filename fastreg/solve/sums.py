@@ -46,53 +46,81 @@ class Sums:
         if self.rows == 0 and sign > 0:
             self.settle_origin(X, Y, weights)
         parts = block_sums(X, Y, weights, self.origin_x, self.origin_y, jobs)
-        for name in Sums.PARTS:
-            self._accumulate(name, sign * parts[name])
-        self.rows += int(sign) * X.shape[0]
+        self._accumulate(parts, sign, X.shape[0])
 
     def settle_origin(self, X, Y, weights):
-        """Choose the origin: the means of the first rows, rounded; zero for a sparse X, whose zeros must stay zeros."""
-        if not hasattr(X, "format"):
-            some = np.asarray(X[:256], dtype=np.float64)
+        """Choose the origin: means of the first rows, or what it is if that is near them.
+
+        For a sparse X zero, so that zeros stay zeros, but for nearly full columns far from it.
+        """
+        if hasattr(X, "format"):
+            self.origin_x = far_means(X, weights)
+        else:
+            some = X[:256] - self.origin_x
             mean = some.mean(axis=0)
             if (np.abs(mean) > NEAR * some.std(axis=0)).any():
-                self.origin_x = mean
+                self.origin_x = self.origin_x + mean
         present = slice(None) if weights is None else weights > 0
         some = Y[present]
         self.origin_y = some[:256].mean(axis=0) if len(some) else np.zeros(self.k)
 
-    def _accumulate(self, name, part):
-        high = self.high[name]
-        total = high + part
-        moved = total - high
-        self.low[name] = self.low[name] + ((high - (total - moved)) + (part - moved))
-        self.high[name] = total
+    def _accumulate(self, parts, sign, rows):
+        """Two-sums, all of them before any is kept: an error on the way leaves things as they were."""
+        highs, lows = {}, {}
+        for name in Sums.PARTS:
+            high, part = self.high[name], sign * parts[name]
+            highs[name] = total = high + part
+            moved = total - high
+            lows[name] = self.low[name] + ((high - (total - moved)) + (part - moved))
+        self.high, self.low, self.rows = highs, lows, self.rows + int(sign) * rows
 
     def merge(self, other, sign=1.0):
-        """Add the sums of `other`, over other rows; -1 takes them away.  The origin stays."""
+        """Add the sums of `other`, over other rows; -1 takes them away.  The origin moves if the means leave it."""
         if self.rows == 0 and sign > 0:
             self.origin_x, self.origin_y = other.origin_x.copy(), other.origin_y.copy()
+        elif sign > 0:
+            self.stay_near(other)
         parts = other.about(self.origin_x, self.origin_y)
-        for name in Sums.PARTS:
-            self._accumulate(name, sign * parts[name])
-        self.rows += int(sign) * other.rows
+        self._accumulate(parts, sign, other.rows)
+
+    def stay_near(self, other):
+        """Move the origin to the means of these rows and those of `other` together where it is far from them."""
+        weight = self.weight + other.weight
+        for name in ("x", "y"):
+            origin, theirs = getattr(self, f"origin_{name}"), getattr(other, f"origin_{name}")
+            shift, sums = theirs - origin, getattr(other, name)
+            squares, more = (np.diag(a) if name == "x" else a for a in (self.high[2 * name], other.high[2 * name]))
+            off = (getattr(self, name) + sums + other.weight * shift) / weight
+            spread = (squares + more + (2.0 * sums + other.weight * shift) * shift) / weight - off * off
+            # a constant column is never nearer to its origin than rounding
+            if ((off * off > NEAR * NEAR * np.maximum(spread, 0.0)) & (np.abs(off) > 1e-15 * np.abs(origin))).any():
+                origins = {"x": self.origin_x, "y": self.origin_y, name: origin + off}
+                self.high = self.about(origins["x"], origins["y"])
+                self.low = {part: np.zeros_like(value) for part, value in self.high.items()}
+                self.origin_x, self.origin_y = origins["x"], origins["y"]
 
     def about(self, origin_x, origin_y):
         """The sums about another origin."""
         dx, dy = self.origin_x - origin_x, self.origin_y - origin_y
-        weight, x, y = self.weight, self.x, self.y
+        weight, x, y, xx = self.weight, self.x, self.y, self.xx
+        if dx.any():
+            half = np.outer(x + 0.5 * weight * dx, dx)
+            xx += half
+            xx += half.T
         return {
             "weight": weight,
             "x": x + weight * dx,
             "y": y + weight * dy,
-            "xx": self.xx + np.outer(x, dx) + np.outer(dx, x) + weight * np.outer(dx, dx),
+            "xx": xx,
             "xy": self.xy + np.outer(x, dy) + np.outer(dx, y) + weight * np.outer(dx, dy),
             "yy": self.yy + 2.0 * y * dy + weight * dy * dy,
         }
 
     def copy(self):
         twin = Sums(self.p, self.k)
-        twin.merge(self)
+        twin.rows, twin.origin_x, twin.origin_y = self.rows, self.origin_x, self.origin_y
+        twin.high = {name: np.copy(part) for name, part in self.high.items()}
+        twin.low = {name: np.copy(part) for name, part in self.low.items()}
         return twin
 
     def centred(self, fit_intercept=True):
@@ -121,8 +149,14 @@ def block_sums(X, Y, weights, origin_x, origin_y, jobs):
     right = np.column_stack([scaled, ones])
     if hasattr(X, "format"):
         xx, products = whole_gram(as_design(X), weights, jobs), X.T @ right
-        if origin_x.any():
-            raise ValueError("sparse blocks need an origin of zero")
+        far = np.flatnonzero(origin_x)
+        if len(far):
+            Z = X[:, far].toarray() - origin_x[far]
+            scaled_Z = Z if weights is None else weights[:, None] * Z
+            cross = X.T @ scaled_Z
+            cross[far] = Z.T @ scaled_Z
+            xx[:, far], xx[far] = cross, cross.T
+            products[far] = Z.T @ right
     elif X.dtype == np.float64 and X.flags.f_contiguous and not origin_x.any():  # nothing to pack
         design = as_design(X)
         xx, products = whole_gram(design, weights, jobs), design.correlations(right, jobs)
@@ -136,6 +170,19 @@ def block_sums(X, Y, weights, origin_x, origin_y, jobs):
         "weight": ones.sum(), "x": products[:, k], "y": scaled.sum(axis=0), "xx": xx, "xy": products[:, :k],
         "yy": (scaled * off).sum(axis=0),
     }  # fmt: skip
+
+
+def far_means(X, weights):
+    """(p,) means of the columns of a sparse X that are nearly full and far from zero; zeros for the others."""
+    means = np.zeros(X.shape[1])
+    counts = np.diff(X.indptr) if X.format == "csc" else np.bincount(X.indices, minlength=X.shape[1])
+    full = np.flatnonzero(counts > 0.5 * X.shape[0])
+    if len(full):
+        total = float(X.shape[0]) if weights is None else weights.sum()
+        mean, square, _ = as_design(X).moments(full, weights, total, True)
+        far = mean * mean > NEAR * NEAR * square / total
+        means[full[far]] = mean[far]
+    return means
 
 
 def whole_gram(design, weights, jobs):

@@ -13,10 +13,12 @@ from .sums import Sums
 
 WELL = 1e-12  # least reciprocal condition at which refinement makes up for the squaring in a Gram matrix
 MOST = 6_000  # rows or columns of a matrix that is factorized for a sparse X
+WEAK = 1e-4  # reciprocal condition below which some directions hardly show in the gradient
 FAR = 10.0  # standard deviations: products lose two digits to a mean of so many
 FEW = 3  # right-hand sides
 ROW_BYTES = 4 << 20  # of rows that are rotated at once
 EPS = np.finfo(float).eps
+TINY = np.finfo(float).tiny
 
 
 class TooLarge(ValueError):
@@ -97,15 +99,26 @@ def spreads(data):
     return Sample(as_design(data.X), data.weights, True, data.jobs, keeps_gram=False).standard_deviations()
 
 
+def check_size(X, most=np.inf):
+    """Raise TooLarge for a sparse X with too many rows and columns for a factorization, or more than `most` entries."""
+    n, p = X.shape
+    if hasattr(X, "format") and (min(n, p) > MOST or n * p > most):
+        raise TooLarge(f"X is sparse and has {n} rows and {p} columns: too many for a factorization")
+
+
 def system_for(data):
     """The factorizable form of a problem: by features, by rows, or TooLarge."""
     n, p = data.X.shape
-    if hasattr(data.X, "format") and min(n, p) > MOST:
-        raise TooLarge(f"X is sparse and has {n} rows and {p} columns: too many for a factorization")
+    check_size(data.X)
     if p > n and (data.factor is None or data.factor.ndim == 1):
         return ByRows(data)
     sums = Sums(p, data.Y.shape[1])
     sums.add(data.X, data.Y, data.weights, data.jobs)
+    return by_features(sums, data)
+
+
+def by_features(sums, data):
+    """The system of a problem whose sums are known."""
     system = ByFeatures(sums, data.fit_intercept, data.factor, data)
     data.known_means = system.mean, system.level
     data.known_size = np.linalg.norm(system.cross, axis=0)
@@ -120,6 +133,10 @@ class System:
     def intercepts(self, W, columns=slice(None)):
         """Of coefficients (p, k) for these responses."""
         return self.level[columns] - (self.mean[:, None] * W).sum(axis=0)
+
+    def weak(self, alpha):
+        """Whether solutions at this alpha may be off along directions that hardly show in the gradient."""
+        return False
 
     def set_apart(self, data):
         """The features that are not penalised, and an orthonormal basis Q of their columns and the intercept's."""
@@ -142,12 +159,29 @@ class System:
         """What is left of A (n, k) beside the basis."""
         return A - self.Q @ (self.Q.T @ A)
 
+    def told_by_basis(self):
+        """(n,) whether a row alone determines what no penalty holds, so that no fit without it predicts it."""
+        return (self.Q**2).sum(axis=1) > 1.0 - 1e-12
+
+    def image(self, W):
+        """Z W, for coefficients of penalised features."""
+        return self.data.root[:, None] * (predict(self.data.X, W) - self.mean @ W)
+
+    def with_free(self, F, U):
+        """Influence (p, n) of all features, from coefficients F U' of the penalised ones; F itself if those are all."""
+        if len(self.free) == 0:
+            return F
+        whole = F @ U.T
+        inverse = np.linalg.pinv(self.free_columns, rcond=EPS * len(self.free_columns))
+        whole[self.free] = inverse - (inverse @ self.image(F)) @ U.T
+        return whole
+
     def complete(self, W, columns):
         """W with the coefficients of the features that are not penalised."""
         if len(self.free):
             data = self.data
             left = data.Y[:, columns] - self.level[columns] - predict(data.X, W) + self.mean @ W
-            W[self.free] = np.linalg.lstsq(self.free_columns, data.root[:, None] * left, rcond=EPS)[0]
+            W[self.free] = np.linalg.lstsq(self.free_columns, data.root[:, None] * left, EPS * len(left))[0]
         return W
 
 
@@ -164,6 +198,10 @@ class ByFeatures(System):
         self.penalty = factor if factor.ndim == 2 else factor[self.kept]
         self.spectrum = None
         self.factors = {}
+        self.reciprocals = {}  # of the condition, by alpha
+
+    def weak(self, alpha):
+        return self.reciprocals.get(alpha, 0.0) < WEAK
 
     def diagonal(self):
         return self.penalty.ndim == 1
@@ -179,7 +217,8 @@ class ByFeatures(System):
             self.factors[alpha] = None
             try:
                 factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
-                if size == 0.0 or lapack.dpocon(factor[0], size, uplo="L")[0] >= WELL:
+                self.reciprocals[alpha] = lapack.dpocon(factor[0], size, uplo="L")[0] if size > 0.0 else 1.0
+                if self.reciprocals[alpha] >= WELL:
                     self.factors[alpha] = factor
             except LinAlgError:
                 pass
@@ -202,9 +241,13 @@ class ByFeatures(System):
 
     def well(self, alpha):
         """Whether the spectrum tells the solution at this alpha."""
-        _, g, m = self.diagonalize()
+        try:
+            _, g, m = self.diagonalize()
+        except LinAlgError:  # neither the Gram matrix nor the penalty tells some direction
+            return False
         inverse = g + alpha * m
-        return inverse.min(initial=np.inf) > WELL * inverse.max(initial=0.0)
+        self.reciprocals[alpha] = inverse.min(initial=np.inf) / max(inverse.max(initial=0.0), TINY)
+        return self.reciprocals[alpha] > WELL
 
     def solve(self, alpha, right, many):
         """(p, k) solution of the equations for a right-hand side; None where X itself has to be decomposed."""
@@ -248,6 +291,13 @@ class ByFeatures(System):
             if data.weights is not None:
                 rotated *= root[part, None]
             yield part, rotated
+
+    def influence(self, alpha):
+        """(p, q) matrix F: coefficients from responses of variance 1 / s_i have the covariance F F'."""
+        V, g, m = self.diagonalize()
+        F = np.zeros((len(self.mean), len(g)))
+        F[self.kept] = V * (np.sqrt(g) / (g + alpha * m))
+        return F
 
     def leave_one_out(self, alphas):
         """(errors (L, n, k) of the responses, leverages (L, n)); None where X itself has to be decomposed."""
@@ -331,7 +381,7 @@ class ByRows(System):
             return None
         if size == 0.0 or lapack.dpocon(factor[0], size, uplo="L")[0] < WELL:
             return None
-        return cho_solve(factor, t, check_finite=False)
+        return self.project(cho_solve(factor, t, check_finite=False))  # rounding along the basis is over alpha alone
 
     def primal(self, u, columns=slice(None)):
         """Coefficients of the penalised features for dual solutions (n, k), and of the others from what is left."""
@@ -347,7 +397,7 @@ class ByRows(System):
         root, D = self.data.root[:, None], (self.scale**2)[:, None]
         held = 0.0
         if len(self.free):
-            inverse = np.linalg.pinv(self.free_columns, rcond=EPS)
+            inverse = np.linalg.pinv(self.free_columns, rcond=EPS * len(self.free_columns))
             held = inverse.T @ gradient[self.free]
             gradient = gradient - correlate(self.data, root * held)
         step = gradient * D
@@ -359,13 +409,15 @@ class ByRows(System):
             step[self.free] = inverse @ (held - self.image(step))
         return step
 
-    def image(self, W):
-        """Z W, for coefficients of penalised features."""
-        return self.data.root[:, None] * (predict(self.data.X, W) - self.mean @ W)
-
     def freedom(self, alpha):
         _, values = self.diagonalize()
         return float((values / (values + alpha)).sum()) + self.Q.shape[1]
+
+    def influence(self, alpha):
+        """As for `ByFeatures`."""
+        vectors, values = self.diagonalize()
+        F = correlate(self.data, self.data.root[:, None] * vectors) * (self.scale**2)[:, None] / (values + alpha)
+        return self.with_free(F, vectors)
 
     def leave_one_out(self, alphas):
         """As for `ByFeatures`; 1 - h is alpha times a diagonal here, so that nothing cancels where a fit saturates."""
@@ -374,6 +426,7 @@ class ByRows(System):
             return None
         inverse = 1.0 / (values + np.asarray(alphas)[:, None])
         diagonal = inverse @ (vectors * vectors).T  # (L, n)
+        diagonal[:, self.told_by_basis()] = 0.0
         rotated = vectors.T @ self.t
         u = np.stack([vectors @ (rotated * one[:, None]) for one in inverse])
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -430,11 +483,19 @@ class Decomposed(System):
     def freedom(self, alpha):
         return float((self.s**2 / (self.s**2 + alpha)).sum()) + self.Q.shape[1]
 
+    def influence(self, alpha):
+        share = self.s / (self.s**2 + alpha) if alpha > 0 else 1.0 / self.s
+        return self.with_free((self.scale[:, None] * self.Vt.T) * share, self.U)
+
     def leave_one_out(self, alphas):
         square, rest = self.U**2, np.maximum(1.0 - (self.U**2).sum(axis=1) - (self.Q**2).sum(axis=1), 0.0)
         rest[rest < 1e-12] = 0.0
         rotated = self.U.T @ self.t
         beyond = self.t - self.U @ rotated
+        present = self.data.root > 0
+        if self.U.shape[1] + self.Q.shape[1] >= np.count_nonzero(present):  # without errors at alpha = 0
+            rest[present], beyond[present] = 0.0, 0.0
+        square[self.told_by_basis()] = 0.0
         errors, leverages = [], []
         for alpha in alphas:
             share = alpha / (self.s**2 + alpha)

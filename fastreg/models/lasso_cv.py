@@ -1,0 +1,462 @@
+"""LassoCV and ElasticNetCV: alpha, and l1_ratio, by cross-validation."""
+
+import warnings
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.exceptions import DataConversionWarning
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import check_cv
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import check_is_fitted
+
+from fastreg import validation
+from fastreg.models.base import LinearRegressor
+from fastreg.path import as_path, enet_path, lasso_path
+from fastreg.selection.cross_validation import absolute_error, cross_validate, squared_error
+from fastreg.solve import Task
+
+_ERRORS = {None: squared_error, "mse": squared_error, "deviance": squared_error, "mae": absolute_error}
+
+
+class ElasticNetCV(LinearRegressor):
+    """Elastic net with alpha, and l1_ratio, chosen by cross-validation.
+
+    All folds, all values of l1_ratio and the fits on all rows are problems over one X, solved together: a fold is a set
+    of rows of weight zero, means and standard deviations are its own, and X is not copied for it. The objective is that
+    of `ElasticNet`.
+
+    Parameters
+    ----------
+    l1_ratio : float in (0, 1], or sequence of R such, default=0.5
+        0 needs the values of `alphas`.
+    eps : float in (0, 1), default=1e-3
+        Ratio of the ends of an automatic grid.
+    alphas : int or array-like of shape (L,), default=100
+        Length of an automatic grid for each l1_ratio, from the smallest alpha at which no feature is in the model of
+        all rows, or its values.
+    fit_intercept : bool, default=True
+    precompute : {"auto", True, False}, default="auto"
+        As in `fastreg.fit_path`.
+    max_iter : int, default=10_000
+    tol : float, default=1e-10
+        As in `ElasticNet`, for every fold.
+    cv : int, splitter or iterable of (train, test), default=None
+        None is 5 contiguous folds. Whatever rows the folds take, each fit is that of `ElasticNet` on its training rows.
+    copy_X : bool, default=True
+        Without effect: X is never written.
+    verbose : bool or int, default=0
+    n_jobs : int, default=None
+        Number of threads; None and -1 are all cores at hand. The result does not depend on it.
+    positive : bool, default=False
+    random_state : int, RandomState or None, default=None
+    selection : {"cyclic", "random"}, default="cyclic"
+    standardize, penalty_factor, lower_bounds, upper_bounds
+        As in `ElasticNet`.
+    selection_rule : {"min", "1se"}, default="min"
+        "min" takes the alpha of the smallest mean error, "1se" the largest alpha, at the same l1_ratio, whose mean
+        error is at most one standard error above it.
+    scoring : str, callable or None, default=None
+        None, "mse" and "deviance" are the mean squared error of the held-out rows, "mae" the mean absolute error;
+        another name, or a scorer of scikit-learn, is maximised.
+
+    Attributes
+    ----------
+    alpha_, l1_ratio_ : float
+        As chosen by `selection_rule`.
+    alpha_min_, alpha_1se_ : float
+        As chosen by either.
+    coef_ : ndarray of shape (p,)
+        float32 if X is, float64 otherwise.
+    intercept_ : float
+    mse_path_ : ndarray of shape (L, K), or (R, L, K) for R > 1 values of l1_ratio
+        Errors of the held-out rows in each of K folds, by `scoring` (a scorer's with a minus).
+    alphas_ : ndarray of shape (L,) or (R, L)
+    dual_gap_ : float
+        Of the final fit, in units of the objective.
+    n_iter_ : int
+    path_ : RegularizationPath
+        On all rows, at the chosen l1_ratio.
+    cv_results_ : dict of ndarray
+        "l1_ratio", "alpha", "mean_error", "standard_error", "n_features" (L,) or (R, L); "errors", "relative_gaps" with
+        a last axis of K folds.
+    n_features_in_, feature_names_in_
+        As in `ElasticNet`.
+
+    Notes
+    -----
+    The standard error of a mean error is the standard deviation of the folds' errors, each weighted by the rows it
+    holds, over the root of K (L. Breiman et al., Classification and Regression Trees, 1984, for the rule).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastreg import ElasticNetCV
+    >>> X = np.random.default_rng(0).standard_normal((50, 8))
+    >>> model = ElasticNetCV(l1_ratio=[0.5, 1.0], alphas=20).fit(X, X[:, 0])
+    >>> int(np.argmax(np.abs(model.coef_)))
+    0
+    """
+
+    path = staticmethod(enet_path)
+
+    def __init__(
+        self,
+        *,
+        l1_ratio=0.5,
+        eps=1e-3,
+        alphas=100,
+        fit_intercept=True,
+        precompute="auto",
+        max_iter=10_000,
+        tol=1e-10,
+        cv=None,
+        copy_X=True,
+        verbose=0,
+        n_jobs=None,
+        positive=False,
+        random_state=None,
+        selection="cyclic",
+        standardize=False,
+        penalty_factor=None,
+        lower_bounds=None,
+        upper_bounds=None,
+        selection_rule="min",
+        scoring=None,
+    ):
+        self.l1_ratio = l1_ratio
+        self.eps = eps
+        self.alphas = alphas
+        self.fit_intercept = fit_intercept
+        self.precompute = precompute
+        self.max_iter = max_iter
+        self.tol = tol
+        self.cv = cv
+        self.copy_X = copy_X
+        self.verbose = verbose
+        self.n_jobs = n_jobs
+        self.positive = positive
+        self.random_state = random_state
+        self.selection = selection
+        self.standardize = standardize
+        self.penalty_factor = penalty_factor
+        self.lower_bounds = lower_bounds
+        self.upper_bounds = upper_bounds
+        self.selection_rule = selection_rule
+        self.scoring = scoring
+
+    def fit(self, X, y, sample_weight=None, offset=None, **params):
+        """Search, and fit with the alpha that was found.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or sparse matrix of shape (n, p)
+        y : array-like of shape (n,)
+        sample_weight : float or array-like of shape (n,), default=None
+            Weights >= 0, in the fits and in the errors of held-out rows.
+        offset : array-like of shape (n,), default=None
+            Added to the linear predictor of each row.
+        **params : dict
+            Such as `groups`, for the splitter; by metadata routing where that is enabled.
+
+        Returns
+        -------
+        self
+            Unchanged if the fit is interrupted or fails.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument or a parameter is not as described.
+
+        Warns
+        -----
+        ConvergenceWarning
+            Once, if a gap is above `tol` after `max_iter` iterations.
+        """
+        validation.as_bool(self.copy_X, "copy_X")
+        verbose = validation.as_verbose(self.verbose)
+        precompute = validation.as_precompute(self.precompute)
+        if isinstance(precompute, np.ndarray):
+            raise ValueError("precompute must be 'auto', True or False: each fold has a Gram matrix of its own.")
+        n_jobs = validation.as_n_jobs(self.n_jobs)
+        positive = validation.as_bool(self.positive, "positive")
+        rule = validation.one_of(self.selection_rule, "selection_rule", ("min", "1se"))
+        ratios = np.atleast_1d(self.l1_ratio)
+        if ratios.ndim != 1 or len(ratios) == 0:
+            raise ValueError(f"l1_ratio must be a number or a sequence of numbers; it is {self.l1_ratio!r}.")
+        ratios = [validation.as_l1_ratio(ratio) for ratio in ratios.tolist()]
+        X, names = validation.as_matrix(X)
+        n, p = X.shape
+        rows, y_ndim = validation.as_responses(y, n)
+        if len(rows) > 1:
+            raise ValueError(
+                f"y must be 1-d; it has {len(rows)} columns. Fit one model for each, or search with `fit_paths`."
+            )
+        if y_ndim == 2:
+            warnings.warn("A column-vector y was passed when a 1d array was expected; y.ravel() is used.",
+                          DataConversionWarning, stacklevel=2)  # fmt: skip
+        response, offset = rows[0], validation.as_offset(offset, n)
+        lower, upper = validation.as_bounds(self.lower_bounds, self.upper_bounds, positive, p)
+        task = Task(
+            y=response if offset is None else response - offset,
+            weights=validation.as_weights(sample_weight, n),
+            fit_intercept=validation.as_bool(self.fit_intercept, "fit_intercept"),
+            standardize=validation.as_bool(self.standardize, "standardize"),
+            l1_ratio=1.0,
+            alphas=validation.as_alphas(self.alphas),
+            eps=validation.as_eps(self.eps),
+            tol=validation.as_tol(self.tol),
+            max_iter=validation.as_max_iter(self.max_iter),
+            coef_init=None,
+            random_state=validation.as_seed(self.selection, self.random_state),
+            penalty_factor=validation.as_penalty_factor(self.penalty_factor, p),
+            lower=lower,
+            upper=upper,
+        )
+        for ratio in ratios:
+            validation.check_grid(task.alphas, ratio, task.penalty_factor)
+        error = self._error()
+        validation.check_finite(X, names)
+        splits = self._splits(X, response, params)
+        found = cross_validate(
+            X, names, task, ratios, splits, error, offset=offset, precompute=precompute, n_jobs=n_jobs, verbose=verbose
+        )
+
+        best, one_se = found.best(), found.within_one_se()
+        r, i = best if rule == "min" else one_se
+        solution = found.paths[r]
+        several = len(ratios) > 1
+        coef = np.zeros(p)
+        part = slice(solution.indptr[i], solution.indptr[i + 1])
+        coef[solution.indices[part]] = solution.values[part]
+        self._store_columns(p, names)
+        self.coef_ = coef.astype(X.dtype, copy=False)
+        self.intercept_ = float(solution.intercepts[i])
+        self.alpha_, self.alpha_min_ = float(found.alphas[r, i]), float(found.alphas[best])
+        self.alpha_1se_ = float(found.alphas[one_se])
+        self.dual_gap_, self.n_iter_ = float(solution.dual_gaps[i]), int(solution.n_iter[i])
+        self.mse_path_ = found.scores if several else found.scores[0]
+        given = isinstance(task.alphas, np.ndarray)
+        self.alphas_ = found.alphas if several and not given else found.alphas[0]
+        self.path_ = as_path(X, task, solution, names)
+        if not isinstance(self, LassoCV):
+            self.l1_ratio_ = ratios[r]
+        counts = np.array([np.diff(path.indptr) for path in found.paths])
+        results = {
+            "l1_ratio": np.repeat(np.array(ratios)[:, None], counts.shape[1], axis=1),
+            "alpha": found.alphas,
+            "mean_error": found.mean,
+            "standard_error": found.standard_error,
+            "n_features": counts,
+            "errors": found.scores,
+            "relative_gaps": found.relative_gaps,
+        }
+        self.cv_results_ = {name: value if several else value[0] for name, value in results.items()}
+        return self
+
+    def plot(self, ax=None):
+        """Draw the error of held-out rows against alpha; needs matplotlib.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            None makes a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from fastreg.report.selection_plots import plot_cv
+
+        check_is_fitted(self)
+        return plot_cv(self, ax=ax)
+
+    def summary(self):
+        """A text table with one line for each alpha, and l1_ratio if there are several, that says which were chosen.
+
+        Returns
+        -------
+        str
+            Mean and standard error of the held-out errors, features of the fit on all rows, largest relative duality
+            gap of the fits without a fold.
+        """
+        ratios, alphas, mean, error, counts, gaps = self._table()
+        several, best = len(ratios) > 1, int(mean.min(axis=1).argmin())
+        head = f"{'l1_ratio':>10}" if several else ""
+        lines = [f"{head}{'alpha':>12}{'mean error':>12}{'std. error':>12}{'features':>10}{'rel. gap':>10}"]
+        for r, i in np.ndindex(mean.shape):
+            chosen = [("min", self.alpha_min_), ("1se", self.alpha_1se_)] if r == best else []
+            marks = ", ".join(name for name, alpha in chosen if alpha == alphas[r, i])
+            line = f"{ratios[r, i]:>10.4g}" if several else ""
+            line += (
+                f"{alphas[r, i]:>12.6g}{mean[r, i]:>12.6g}{error[r, i]:>12.3g}{counts[r, i]:>10d}{gaps[r, i]:>10.1e}"
+            )
+            lines.append(f"{line}  {marks}".rstrip())
+        return "\n".join(lines)
+
+    def to_frame(self):
+        """The search as a pandas DataFrame: a row for each alpha, and l1_ratio if there are several.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns mean_error, standard_error, n_features, relative_gap, as in `summary`; the index is alpha, or
+            (l1_ratio, alpha).
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("to_frame needs pandas; install it, or use the arrays of cv_results_.") from error
+        names = ("l1_ratio", "alpha", "mean_error", "standard_error", "n_features", "relative_gap")
+        columns = dict(zip(names, self._table(), strict=True))
+        frame = pd.DataFrame({name: values.ravel() for name, values in columns.items()})
+        if len(columns["alpha"]) > 1:
+            return frame.set_index(["l1_ratio", "alpha"])
+        return frame.drop(columns="l1_ratio").set_index("alpha")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = False
+        return tags
+
+    def _table(self):
+        """l1_ratio, alpha, mean error, standard error, number of features, largest relative gap, each (R, L)."""
+        check_is_fitted(self)
+        found = self.cv_results_
+        columns = [found[name] for name in ("l1_ratio", "alpha", "mean_error", "standard_error", "n_features")]
+        return [np.atleast_2d(values) for values in [*columns, found["relative_gaps"].max(axis=-1)]]
+
+    def _error(self):
+        """The error to minimise, as `cross_validate` calls it."""
+        if self.scoring is None or self.scoring in ("mse", "mae", "deviance"):
+            return _ERRORS[self.scoring]
+        scorer = get_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring
+        if not callable(scorer):
+            raise ValueError(f"scoring={self.scoring!r} must be None, 'mse', 'mae', 'deviance', or a scorer.")
+
+        def error(y, prediction, weights, rows):
+            more = {} if weights is None else {"sample_weight": weights}
+            return np.array([-scorer(_Predicted(column), None, y, **more) for column in prediction.T])
+
+        return error
+
+    def _splits(self, X, y, params):
+        split = params
+        if get_config()["enable_metadata_routing"]:
+            split = process_routing(self, "fit", **params).splitter.split
+        splits = [
+            (validation.as_rows(train, len(y), "train"), validation.as_rows(test, len(y), "test"))
+            for train, test in check_cv(self.cv).split(X, y, **split)
+        ]
+        if len(splits) < 2:
+            raise ValueError(f"cv gives {len(splits)} fold; at least 2 are needed.")
+        return splits
+
+    def get_metadata_routing(self):
+        """How metadata are passed on: `groups` and the like to the splitter.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(splitter=check_cv(self.cv), method_mapping=MethodMapping().add(caller="fit", callee="split"))
+        )
+
+
+class _Predicted(RegressorMixin, BaseEstimator):
+    """A fitted regressor, for scorers, whose predictions are known."""
+
+    def __init__(self, prediction):
+        self.prediction = prediction
+
+    def predict(self, X):
+        return self.prediction
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+
+class LassoCV(ElasticNetCV):
+    """Lasso with alpha chosen by cross-validation.
+
+    `ElasticNetCV` with ``l1_ratio=1``; see there for how it is done.
+
+    Parameters
+    ----------
+    eps, alphas, fit_intercept, precompute, max_iter, tol, copy_X, cv, verbose, n_jobs, positive, random_state, \
+selection, standardize, penalty_factor, lower_bounds, upper_bounds, selection_rule, scoring
+        As in `ElasticNetCV`.
+
+    Attributes
+    ----------
+    alpha_, alpha_min_, alpha_1se_, coef_, intercept_, mse_path_, alphas_, dual_gap_, n_iter_, path_, cv_results_, \
+n_features_in_, feature_names_in_
+        As in `ElasticNetCV`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastreg import LassoCV
+    >>> X = np.random.default_rng(0).standard_normal((50, 8))
+    >>> model = LassoCV(alphas=20).fit(X, X[:, 0])
+    >>> int(np.argmax(np.abs(model.coef_)))
+    0
+    """
+
+    path = staticmethod(lasso_path)
+
+    def __init__(
+        self,
+        *,
+        eps=1e-3,
+        alphas=100,
+        fit_intercept=True,
+        precompute="auto",
+        max_iter=10_000,
+        tol=1e-10,
+        copy_X=True,
+        cv=None,
+        verbose=0,
+        n_jobs=None,
+        positive=False,
+        random_state=None,
+        selection="cyclic",
+        standardize=False,
+        penalty_factor=None,
+        lower_bounds=None,
+        upper_bounds=None,
+        selection_rule="min",
+        scoring=None,
+    ):
+        super().__init__(
+            l1_ratio=1.0,
+            eps=eps,
+            alphas=alphas,
+            fit_intercept=fit_intercept,
+            precompute=precompute,
+            max_iter=max_iter,
+            tol=tol,
+            cv=cv,
+            copy_X=copy_X,
+            verbose=verbose,
+            n_jobs=n_jobs,
+            positive=positive,
+            random_state=random_state,
+            selection=selection,
+            standardize=standardize,
+            penalty_factor=penalty_factor,
+            lower_bounds=lower_bounds,
+            upper_bounds=upper_bounds,
+            selection_rule=selection_rule,
+            scoring=scoring,
+        )

@@ -1,0 +1,1 @@
+"""Choice of alpha: cross-validation of whole paths in one batch."""
