@@ -7,7 +7,7 @@ from fastreg import validation
 from fastreg.result import RegularizationPath
 from fastreg.solve import n_threads
 from fastreg.solve.ridge import fit_ridge
-from fastreg.solve.systems import RidgeData, predict, spreads
+from fastreg.solve.ridge_data import RidgeData, predict, spreads
 
 _BLOCK = 1 << 22  # predictions held at once
 

@@ -8,8 +8,9 @@ from scipy.linalg import LinAlgError
 
 from fastreg.solve import systems
 from fastreg.solve.ridge import MOST_FACTORS, fit_ridge
+from fastreg.solve.ridge_data import RidgeData, spreads
 from fastreg.solve.sums import Sums
-from fastreg.solve.systems import ByFeatures, ByRows, Decomposed, RidgeData, TooLarge, by_features, spreads, system_for
+from fastreg.solve.systems import ByFeatures, ByRows, Decomposed, TooLarge, by_features, system_for
 
 WIDE = np.longdouble
 

@@ -238,23 +238,16 @@ class Rows(Columns):
         """As in `Columns`; packs those that have not been asked for before."""
         if self.starts is None:
             self.starts, self.stops = np.zeros((2, self.p), self.indptr.dtype)
-            self.index, self.value, self.held = np.empty(0, self.X.indices.dtype), np.empty(0, self.dtype), 0
+            # room for all of X, of which the system hands out what is written to
+            self.index, self.value, self.held = np.empty_like(self.X.indices), np.empty_like(self.X.data), 0
         new = columns[self.packed[columns] == 0]
         if len(new):
             self.packed[new] = 1
             ends = self.held + np.cumsum(self.counts[new])
-            size = int(ends[-1])
-            if size > len(self.index):
-                room = min(len(self.X.indices), max(size, len(self.index) + len(self.index) // 8))
-                for name in ("index", "value"):
-                    old = getattr(self, name)
-                    grown = np.empty(room, old.dtype)
-                    grown[: self.held] = old[: self.held]
-                    setattr(self, name, grown)
             self.stops[new] = ends
             self.starts[new] = ends - self.counts[new]
             wanted, fill = np.zeros(self.p, np.uint8), self.starts.copy()
             wanted[new] = 1
             lines.pack_columns(self.indptr, self.X.indices, self.X.data, wanted, fill, self.index, self.value)
-            self.held = size
+            self.held = int(ends[-1])
         return self.starts, self.stops, self.index, self.value

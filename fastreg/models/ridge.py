@@ -19,7 +19,7 @@ from fastreg.accumulator import GramAccumulator
 from fastreg.models.base import LinearRegressor
 from fastreg.models.ridge_fits import Terms, cross_validate, fit_problem, leave_one_out, r2_scores
 from fastreg.solve import n_threads
-from fastreg.solve.systems import RidgeData, predict
+from fastreg.solve.ridge_data import RidgeData, predict
 
 
 class RidgeModel:

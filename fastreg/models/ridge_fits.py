@@ -10,19 +10,9 @@ from fastreg import validation
 from fastreg.path import solve
 from fastreg.solve import Task
 from fastreg.solve.ridge import MOST_FACTORS, decompose, fit_ridge, gradients, products
+from fastreg.solve.ridge_data import RidgeData, dense, predict, spreads
 from fastreg.solve.sums import Sums
-from fastreg.solve.systems import (
-    ByFeatures,
-    Decomposed,
-    RidgeData,
-    TooLarge,
-    by_features,
-    check_size,
-    dense,
-    predict,
-    spreads,
-    system_for,
-)
+from fastreg.solve.systems import ByFeatures, Decomposed, TooLarge, by_features, check_size, system_for
 
 OVERFLOW = "X, y or sample_weight hold values so large that their products overflow: scale them down."
 TOL, MAX_ITER = 1e-10, 10_000

@@ -5,15 +5,14 @@ import os
 import sys
 import warnings
 
+from fastreg.report import commands
+from fastreg.report.commands import UsageError
+
 DESCRIPTION = """\
 Compare no penalty, L2, L1 and the elastic net on rows that none of them has seen.
 
 Without a command: on scikit-learn's diabetes data with all products of its columns up to degree three.
 """
-
-
-class UsageError(ValueError):
-    """An option that cannot be used; the message is one line."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -81,58 +80,106 @@ def _parser():
     compare.add_argument("file", metavar="FILE.csv")
     compare.add_argument("--target", required=True, metavar="COLUMN", help="the numeric column to predict")
     compare.add_argument("--drop", action="append", default=[], metavar="COLUMN", help="leave out; may be repeated")
+    fit = commands.add_parser(
+        "fit",
+        help="a path for a CSV or Parquet file larger than memory",
+        description="Fit the lasso, the elastic net or ridge regression to a file that is read once, in blocks of "
+        "rows. Columns must be numeric, without missing values.",
+    )
+    fit.add_argument("--stream", required=True, metavar="FILE", help="a CSV file with a header, or a Parquet file")
+    fit.add_argument("--target", required=True, metavar="COLUMN", help="the numeric column to predict")
+    fit.add_argument("--drop", action="append", default=[], metavar="COLUMN", help="leave out; may be repeated")
+    fit.add_argument("--l1-ratio", type=float, metavar="R", help="1 is the lasso (default), less an elastic net")
+    fit.add_argument("--alphas", type=int, metavar="N", help="length of the grid of penalties (default 100)")
+    fit.add_argument("--ridge", type=float, metavar="ALPHA",
+                     help="ridge regression instead: squared errors + ALPHA * squared coefficients")  # fmt: skip
+    fit.add_argument("--standardize", action="store_true", help="penalise coefficients of columns in standard units")
+    fit.add_argument("--out", metavar="FILE.csv", help="write intercept and coefficients, a line for each alpha")
+    fit.add_argument("--block-rows", type=int, metavar="N", help="rows in memory at a time")
     # Suppressed defaults: what stands before the command keeps its value.
     _add_options(compare, dict.fromkeys(("plot", "test_size", "folds", "seed", "degree"), argparse.SUPPRESS))
+    _add_cv(commands)
+    _add_predict(commands)
+    _add_path(commands)
     return parser
 
 
+def _add_cv(commands):
+    parser = commands.add_parser(
+        "cv",
+        help="a lasso or elastic net by cross-validation, saved for `fastreg predict`",
+        description="Choose the penalty of a lasso or an elastic net by cross-validation, fit all rows with it and "
+        "save the model. FILE is CSV, read as by compare, Parquet, or in svmlight format, which stays sparse.",
+    )
+    _add_data(parser)
+    parser.add_argument("--rule", choices=("min", "1se"), default="min",
+                        help="the alpha of the smallest error (default), or the largest within one standard "
+                             "error of it")  # fmt: skip
+    parser.add_argument("--l1-ratio", type=float, nargs="+", metavar="R", default=[1.0],
+                        help="1 is the lasso (default), less an elastic net; of several the best is taken")  # fmt: skip
+    parser.add_argument("--alphas", type=int, metavar="N", default=100, help="length of the grid (default 100)")
+    parser.add_argument("--standardize", action=argparse.BooleanOptionalAction, default=True,
+                        help="penalise coefficients of columns in standard units (default)")  # fmt: skip
+    parser.add_argument("--out", metavar="MODEL.json", help="save the model")
+    _add_options(parser, dict.fromkeys(("plot", "folds", "seed", "degree"), argparse.SUPPRESS))
+
+
+def _add_predict(commands):
+    parser = commands.add_parser(
+        "predict",
+        help="predict the rows of a file with a saved model",
+        description="Predict with a model that `fastreg cv --out` saved. Columns are found by their names; those that "
+        "the model does not use may be missing. If the target is there too, R^2 and RMSE go to stderr.",
+    )
+    parser.add_argument("model", metavar="MODEL.json")
+    parser.add_argument("file", metavar="FILE", help="CSV, Parquet or svmlight, as for the fit")
+    parser.add_argument("--out", metavar="FILE.csv", help="write the predictions there (default: stdout)")
+
+
+def _add_path(commands):
+    parser = commands.add_parser(
+        "path",
+        help="coefficients along the whole path of a lasso or elastic net, as CSV",
+        description="Fit a lasso or elastic net at every alpha of a grid and write the coefficients.",
+    )
+    _add_data(parser)
+    parser.add_argument("--out", required=True, metavar="FILE.csv",
+                        help="write a line for each alpha, a column for each feature that enters")  # fmt: skip
+    parser.add_argument("--l1-ratio", type=float, metavar="R", default=1.0,
+                        help="1 is the lasso (default), less an elastic net")  # fmt: skip
+    parser.add_argument("--alphas", type=int, metavar="N", default=100, help="length of the grid (default 100)")
+    parser.add_argument("--standardize", action=argparse.BooleanOptionalAction, default=False,
+                        help="penalise coefficients of columns in standard units")  # fmt: skip
+    _add_options(parser, dict.fromkeys(("plot", "degree"), argparse.SUPPRESS))
+
+
+def _add_data(parser):
+    parser.add_argument("file", metavar="FILE", help="CSV, Parquet or svmlight")
+    parser.add_argument("--target", metavar="COLUMN", help="the numeric column to predict; not needed for svmlight")
+    parser.add_argument("--drop", action="append", default=[], metavar="COLUMN", help="leave out; may be repeated")
+
+
 def _add_options(parser, defaults):
-    parser.add_argument("--plot", metavar="FILE.png", default=defaults["plot"],
-                        help="draw the coefficient paths (needs Matplotlib)")  # fmt: skip
-    parser.add_argument("--test-size", type=float, metavar="FRACTION", default=defaults["test_size"],
-                        help="part of the rows to hold out (default 0.25)")  # fmt: skip
-    parser.add_argument("--folds", type=int, metavar="N", default=defaults["folds"],
-                        help="of the cross-validation (default 10)")  # fmt: skip
-    parser.add_argument("--seed", type=int, metavar="N", default=defaults["seed"],
-                        help="of the split and the folds (default 0)")  # fmt: skip
-    parser.add_argument("--degree", type=int, metavar="N", default=defaults["degree"],
-                        help="add products of columns up to this degree (default: 3 for the diabetes data, "
-                             "1, none, for a file)")  # fmt: skip
+    """Those of the options that several commands share for which there is a default."""
+    options = {
+        "plot": (str, "FILE.png", "draw the result (needs Matplotlib)"),
+        "test_size": (float, "FRACTION", "part of the rows to hold out (default 0.25)"),
+        "folds": (int, "N", "of the cross-validation (default 10)"),
+        "seed": (int, "N", "of shuffled folds, and of the split (default 0)"),
+        "degree": (int, "N", "add products of columns up to this degree (default: 3 for the diabetes data, "
+                             "1, none, for a file)"),
+    }  # fmt: skip
+    for name, default in defaults.items():
+        kind, metavar, text = options[name]
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=kind, metavar=metavar, default=default, help=text
+        )  # fmt: skip
 
 
 def _run(arguments):
     """Do what the arguments say and return the text to print."""
     _check(arguments)
-    if arguments.plot is not None:
-        _check_plot(arguments.plot)
-
-    from fastreg.report import data
-
-    if arguments.command == "compare":
-        problem = data.read_csv(arguments.file, arguments.target, arguments.drop)
-        degree = 1 if arguments.degree is None else arguments.degree
-    else:
-        problem = data.load_diabetes()
-        degree = 3 if arguments.degree is None else arguments.degree
-    problem = data.expand(problem, degree)
-
-    from fastreg.report.compare import compare
-    from fastreg.report.progress import Progress
-    from fastreg.report.table import format_comparison
-
-    progress = Progress(sys.stderr, "fastreg")
-    try:
-        comparison = compare(problem, test_size=arguments.test_size, folds=arguments.folds, seed=arguments.seed,
-                             progress=progress)  # fmt: skip
-    finally:
-        progress.clear()
-    text = format_comparison(comparison)
-    if arguments.plot is not None:
-        from fastreg.report.plots import save_comparison
-
-        save_comparison(comparison, arguments.plot)
-        text += f"\n\nCoefficient paths: {arguments.plot}"
-    return text
+    return getattr(commands, arguments.command or "compare")(arguments)
 
 
 def _check(arguments):
@@ -144,24 +191,6 @@ def _check(arguments):
         raise UsageError(f"--seed must not be negative, got {arguments.seed}")
     if arguments.degree is not None and arguments.degree < 1:
         raise UsageError(f"--degree must be at least 1, got {arguments.degree}")
-
-
-def _check_plot(path):
-    """Refuse now what could not be written after the work."""
-    from fastreg.report.plots import require_matplotlib
-
-    require_matplotlib()
-    from matplotlib.backend_bases import FigureCanvasBase
-
-    ending = os.path.splitext(path)[1].lower().lstrip(".")
-    known = FigureCanvasBase.get_supported_filetypes()
-    if ending not in known:
-        raise UsageError(f"--plot {path}: the name must end in one of .{', .'.join(sorted(known))}")
-    folder = os.path.dirname(path) or "."
-    if os.path.isdir(path) or not os.path.isdir(folder):
-        raise UsageError(f"--plot {path}: {'a folder has this name' if os.path.isdir(path) else 'no such folder'}")
-    if not os.access(path if os.path.exists(path) else folder, os.W_OK):
-        raise UsageError(f"--plot {path}: permission denied")
 
 
 def _warn(caught):

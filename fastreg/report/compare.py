@@ -6,10 +6,9 @@ from time import perf_counter
 
 import numpy as np
 
-from fastreg.path import Problem, fit_path, fit_paths
 from fastreg.report.data import DataError
 from fastreg.solve.ridge import fit_ridge
-from fastreg.solve.systems import RidgeData, spreads
+from fastreg.solve.ridge_data import RidgeData, spreads
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +110,8 @@ def compare(data, *, test_size=0.25, folds=10, seed=0, progress=None):
     DataError
         If there are too few rows, or nothing varies in the training rows.
     """
+    import fastreg.models  # noqa: F401  # takes a while, which should not count as time of the first fit
+
     train, test = split(data.X.shape[0], test_size, folds, seed)
     X, y = data.X[train], data.y[train]
     scale = X.std(axis=0)
@@ -138,12 +139,7 @@ def compare(data, *, test_size=0.25, folds=10, seed=0, progress=None):
 
     for penalty, way in ways.items():
         start = perf_counter()
-        path = way.fit(X, y)
-        fitted()
-        squares = np.zeros(len(path.alphas))
-        for part, fold in zip(parts, way.fit_without(X, y, path.alphas, parts), strict=True):
-            squares += ((y[part, None] - _predict(fold, X[part])) ** 2).sum(axis=0)
-            fitted()
+        path, squares = way.search(X, y, parts, fitted)
         best = int(squares.argmin())  # of equals the largest alpha
         seconds = perf_counter() - start
         errors = np.abs(data.y[test] - _predict(path, data.X[test])[:, best])
@@ -244,19 +240,22 @@ class _Sparse:
     """L1 or elastic net."""
 
     def __init__(self, l1_ratio):
-        self._options = {"l1_ratio": l1_ratio, "standardize": True}
+        self._l1_ratio = l1_ratio
 
-    def fit(self, X, y):
-        return fit_path(X, y, **self._options)
+    def search(self, X, y, parts, fitted):
+        """The path on all rows, and squared errors (L,) of each part by fits on the others, added up."""
+        from fastreg.models import ElasticNetCV
 
-    def fit_without(self, X, y, alphas, parts):
-        """A path for each part of the rows, fitted on the others: one batch, in which weight 0 means absent."""
-        problems = []
-        for part in parts:
-            weight = np.ones(len(y))
-            weight[part] = 0
-            problems.append(Problem(y, alphas=alphas, sample_weight=weight, **self._options))
-        return fit_paths(X, problems)
+        n, p = X.shape
+        model = ElasticNetCV(
+            l1_ratio=self._l1_ratio,
+            eps=1e-3 if n >= p else 1e-2,
+            standardize=True,
+            cv=[(np.setdiff1d(np.arange(n), part), part) for part in parts],
+        ).fit(X, y)
+        for _ in range(len(parts) + 1):
+            fitted()
+        return model.path_, model.mse_path_ @ [len(part) for part in parts]
 
 
 class _Ridge:
@@ -275,9 +274,16 @@ class _Ridge:
         certificate = np.where(self._alphas > 0, solution.dual_gaps / null, solution.residuals)
         return Curve(self._alphas, solution.coefs, solution.intercepts, certificate, self._feature_names)
 
-    def fit_without(self, X, y, alphas, parts):
+    def search(self, X, y, parts, fitted):
+        """As that of `_Sparse`."""
+        path = self.fit(X, y)
+        fitted()
+        squares = np.zeros(len(path.alphas))
         for part in parts:
-            yield self.fit(np.delete(X, part, axis=0), np.delete(y, part))
+            fold = self.fit(np.delete(X, part, axis=0), np.delete(y, part))
+            squares += ((y[part, None] - _predict(fold, X[part])) ** 2).sum(axis=0)
+            fitted()
+        return path, squares
 
 
 def _predict(path, X):

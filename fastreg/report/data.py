@@ -3,7 +3,7 @@
 import csv
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ class Dataset:
     Attributes
     ----------
     X : ndarray of shape (n, p), float64
+        Or a sparse matrix, of a file in svmlight format.
     y : ndarray of shape (n,), float64
     feature_names : ndarray of shape (p,), str
     target : str
@@ -32,6 +33,10 @@ class Dataset:
         Where the data come from, in a few words.
     notes : tuple of str
         What was done to the columns, one line each.
+    columns : tuple of (str, tuple of str or None)
+        The columns of the file in use, and their levels if they hold text; empty if the data are not from a table.
+    degree : int
+        Of the products that `expand` made of the columns.
     """
 
     X: np.ndarray
@@ -40,6 +45,8 @@ class Dataset:
     target: str
     title: str
     notes: tuple = ()
+    columns: tuple = ()
+    degree: int = 1
 
 
 def load_diabetes():
@@ -100,7 +107,7 @@ def expand(data, degree):
             f"the product '{names[too_large.argmax()]}' is too large: rescale its columns or lower --degree"
         )
     note = f"{p} columns and their products up to degree {degree}: {features} features"
-    return Dataset(X, data.y, names, data.target, data.title, (*data.notes, note))
+    return replace(data, X=X, feature_names=names, notes=(*data.notes, note), degree=degree)
 
 
 def read_csv(path, target, drop=()):
@@ -130,41 +137,102 @@ def read_csv(path, target, drop=()):
     OSError
         If the file cannot be read.
     """
-    header, lines, rows, delimiter = _records(path)
-    _check_header(path, header, target, drop)
-    decimal_comma = delimiter == ";"
+    return encode(CsvTable(path), target, drop)
+
+
+class CsvTable:
+    """The cells of a CSV file by the names of its columns.
+
+    Parameters
+    ----------
+    file : str or os.PathLike
+
+    Attributes
+    ----------
+    file
+    header : list of str
+    n_rows : int
+    decimal_comma : bool
+        Whether ``1,5`` is a number.
+    """
+
+    def __init__(self, file):
+        self.file = file
+        self.header, self._lines, self._rows, delimiter = _records(file)
+        self.n_rows = len(self._rows)
+        self.decimal_comma = delimiter == ";"
+
+    def place(self, i):
+        """Row number i, as an error message calls it."""
+        return f"line {self._lines[i]}"
+
+    def cells(self, name):
+        """The stripped cells of a column."""
+        j = self.header.index(name)
+        return [row[j].strip() for row in self._rows]
+
+
+def encode(table, target, drop=()):
+    """Turn the columns of a table into features.
+
+    Parameters
+    ----------
+    table : CsvTable, or anything with its attributes and methods
+        `cells` may return an ndarray, which holds usable numbers.
+    target : str
+    drop : sequence of str
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataError
+        As in `read_csv`.
+    """
+    path = table.file
+    _check_header(path, table.header, target, drop)
 
     def column(name):
-        """Stripped cells, and the numbers in them or None."""
-        cells = [row[header.index(name)].strip() for row in rows]
-        _check_missing(path, name, target, cells, lines)
-        return cells, _numbers(path, name, target, cells, lines, decimal_comma)
+        """Cells, and the numbers in them or None."""
+        cells = table.cells(name)
+        if isinstance(cells, np.ndarray):
+            return cells, cells
+        _check_missing(table, name, target, cells)
+        return cells, _numbers(table, name, target, cells)
 
     y = column(target)[1]
     if (y == y[0]).all():
         raise DataError(f"{path}: the target '{target}' is {y[0]:g} in every row: there is nothing to predict")
-    blocks, names, levels_of = [], [], []
-    for name in header:
+    blocks, names, columns = [], [], []
+    for name in table.header:
         if name == target or name in drop:
             continue
         cells, values = column(name)
         if values is not None:
             blocks.append(values[:, None])
             names.append(name)
+            columns.append((name, None))
             continue
         levels, codes = np.unique(np.array(cells), return_inverse=True)
         if len(levels) > 10 and 2 * len(levels) > len(cells):
             raise DataError(f"{path}: column '{name}' has {len(levels)} different texts in {len(cells)} rows: "
                             f"an identifier? leave it out with --drop {_quoted(name)}")  # fmt: skip
         blocks.append((codes[:, None] == np.arange(len(levels))).astype(np.float64))
-        names.extend(f"{name}={level}" for level in levels)
-        levels_of.append(f"'{name}' ({len(levels)})")
+        columns.append((name, tuple(levels.tolist())))
+        names.extend(level_name(name, level) for level in columns[-1][1])
     if not blocks:
         raise DataError(f"{path}: no column is left to predict '{target}' from")
     notes = ()
-    if levels_of:
-        notes = (f"text columns, one 0/1 feature per level, all levels kept: {', '.join(levels_of)}",)
-    return Dataset(np.hstack(blocks), y, np.array(names), target, str(path), notes)
+    if texts := [f"'{name}' ({len(levels)})" for name, levels in columns if levels is not None]:
+        notes = (f"text columns, one 0/1 feature per level, all levels kept: {', '.join(texts)}",)
+    return Dataset(np.hstack(blocks), y, np.array(names), target, str(path), notes, tuple(columns))
+
+
+def level_name(column, level):
+    """The name of the 0/1 feature of one level of a text column."""
+    return f"{column}={level}"
 
 
 def _records(path):
@@ -218,35 +286,35 @@ def _check_header(path, header, target, drop):
         raise DataError(f"--target and --drop both name '{target}'")
 
 
-def _check_missing(path, name, target, cells, lines):
-    for line, cell in zip(lines, cells, strict=True):
+def _check_missing(table, name, target, cells):
+    for i, cell in enumerate(cells):
         if cell.lower() in _MISSING:
-            shown = f" ('{cell}')" if cell else ""
-            raise DataError(f"{path}: missing value{shown} in column '{name}', line {line}: "
-                            f"fill it in, remove the line{_or_drop(name, target)}")  # fmt: skip
+            shown, place = f" ('{cell}')" if cell else "", table.place(i)
+            raise DataError(f"{table.file}: missing value{shown} in column '{name}', {place}: "
+                            f"fill it in, remove the {place.split()[0]}{_or_drop(name, target)}")  # fmt: skip
 
 
-def _numbers(path, name, target, cells, lines, decimal_comma):
+def _numbers(table, name, target, cells):
     """The column as float64, or None if it holds text; a few stray texts among numbers are an error."""
     values = np.empty(len(cells))
     stray = None
     for i, cell in enumerate(cells):
-        value = _number(cell, decimal_comma)
+        value = _number(cell, table.decimal_comma)
         if value is None:
             stray = i if stray is None else stray
             value = math.nan
         elif not abs(value) < _LARGEST:
-            raise DataError(f"{path}: '{cell}' in column '{name}', line {lines[i]}, is not a number of usable size: "
-                            f"mend it{_or_drop(name, target)}")  # fmt: skip
+            raise DataError(f"{table.file}: '{cell}' in column '{name}', {table.place(i)}, is not a number of usable "
+                            f"size: mend it{_or_drop(name, target)}")  # fmt: skip
         values[i] = value
     if stray is None:
         return values
-    texts = int(np.isnan(values).sum())
+    texts, found = int(np.isnan(values).sum()), f"{table.place(stray)} holds '{cells[stray]}'"
     if name == target:
-        raise DataError(f"{path}: the target '{name}' must be numeric: line {lines[stray]} holds '{cells[stray]}'")
+        raise DataError(f"{table.file}: the target '{name}' must be numeric: {found}")
     if 2 * texts <= len(cells):
-        raise DataError(f"{path}: column '{name}' mixes numbers and text ({texts} of {len(cells)} rows): "
-                        f"line {lines[stray]} holds '{cells[stray]}': mend it{_or_drop(name, target)}")  # fmt: skip
+        raise DataError(f"{table.file}: column '{name}' mixes numbers and text ({texts} of {len(cells)} rows): "
+                        f"{found}: mend it{_or_drop(name, target)}")  # fmt: skip
     return None
 
 

@@ -18,10 +18,10 @@ class Progress:
         self._start = monotonic()
         self._width = 0
 
-    def __call__(self, done, total):
-        """Report that `done` of `total` steps are finished."""
+    def __call__(self, done, total, unit="fits"):
+        """Report that `done` of `total` units are finished."""
         if self._shown and monotonic() - self._start > 1:
-            self._write(f"{self._label}: {done} of {total} fits")
+            self._write(f"{self._label}: {done} of {total} {unit}")
 
     def clear(self):
         """Leave the line empty for what follows."""

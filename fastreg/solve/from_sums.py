@@ -6,7 +6,8 @@ import numpy as np
 from scipy.linalg import lapack, solve_triangular
 
 from .ridge import MOST_FACTORS, fit_ridge
-from .systems import ByFeatures, RidgeData
+from .ridge_data import RidgeData
+from .systems import ByFeatures
 
 EPS = np.finfo(float).eps
 CONSTANT = 1e-15  # standard deviations of a column, over its mean, that are rounding

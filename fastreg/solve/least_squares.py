@@ -5,8 +5,8 @@ from scipy.sparse import issparse
 
 from ..kernels.residual import ResidualSet
 from .ridge import fit_ridge
+from .ridge_data import RidgeData, spreads
 from .sample import Sample
-from .systems import RidgeData, spreads
 
 SMALL = 3e-23  # share of the null objective: the square root of a gap bounds the gradient
 STEPS = 100

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..design import as_design
 from ..design.blocks import aligned
-from .systems import TINY, Decomposed, System, check_size, correlate, predict, system_for
+from .ridge_data import correlate, predict
+from .systems import TINY, Decomposed, System, check_size, system_for
 
 MOST_FACTORS = 20  # about as many Cholesky factorizations cost as much as one eigendecomposition
 EXACT = 1e-14  # relative residual of the normal equations from which on nothing is gained

@@ -1,102 +1,22 @@
 """Factorized forms of a ridge problem: by features, by rows, or X itself decomposed."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh, lapack, svd
 from scipy.linalg.blas import dsyrk
 
-from ..design import as_design
 from ..design.packs import packed_gram
-from .sample import Sample
+from .ridge_data import ROW_BYTES, correlate, dense, is_far, predict
 from .sums import Sums
 
 WELL = 1e-12  # least reciprocal condition at which refinement makes up for the squaring in a Gram matrix
 MOST = 6_000  # rows or columns of a matrix that is factorized for a sparse X
 WEAK = 1e-4  # reciprocal condition below which some directions hardly show in the gradient
-FAR = 10.0  # standard deviations: products lose two digits to a mean of so many
-FEW = 3  # right-hand sides
-ROW_BYTES = 4 << 20  # of rows that are rotated at once
 EPS = np.finfo(float).eps
 TINY = np.finfo(float).tiny
 
 
 class TooLarge(ValueError):
     """A sparse X with too many rows and columns for a factorization."""
-
-
-@dataclass(slots=True)
-class RidgeData:
-    """One ridge problem without its alphas: minimise sum_i s_i (y_i - b - x_i' w)^2 + alpha w'Pw for each column of Y.
-
-    Attributes
-    ----------
-    X : checked ndarray, or sparse matrix in CSC or CSR, of shape (n, p)
-    Y : ndarray of shape (n, k), float64
-    weights : ndarray of shape (n,) or None
-    fit_intercept : bool
-    factor : ndarray of shape (p,), or of shape (p, p), or None
-        The diagonal of P (0: unpenalised, inf: excluded), or P itself, positive semidefinite; None: ones.
-    jobs : int
-    """
-
-    X: object
-    Y: np.ndarray
-    weights: np.ndarray | None = None
-    fit_intercept: bool = True
-    factor: np.ndarray | None = None
-    jobs: int = 1
-    known_means: tuple | None = None
-    known_size: np.ndarray | None = None  # (k,) norms of X'S(y - mean)
-    far: bool = False  # whether some mean is so many times the spread that products have to be taken about it
-
-    @property
-    def total(self):
-        return float(self.X.shape[0]) if self.weights is None else float(self.weights.sum())
-
-    @property
-    def root(self):
-        return np.ones(self.X.shape[0]) if self.weights is None else np.sqrt(self.weights)
-
-    def penalised(self, W):
-        """P W for W of shape (p, k)."""
-        if self.factor is None:
-            return W
-        if self.factor.ndim == 2:
-            return self.factor @ W
-        return np.where(np.isfinite(self.factor), self.factor, 0.0)[:, None] * W
-
-    def means(self):
-        """(means of the columns (p,), means of Y (k,)), weighted; zeros without an intercept."""
-        if self.known_means is None:
-            self.known_means = self.find_means() if self.fit_intercept else tuple(map(np.zeros, self.shape))
-        return self.known_means
-
-    @property
-    def shape(self):
-        """(p, k)"""
-        return self.X.shape[1], self.Y.shape[1]
-
-    def find_means(self):
-        share = np.full(len(self.Y), 1.0 / self.total) if self.weights is None else self.weights / self.total
-        origin = self.Y[0]
-        level = origin + share @ (self.Y - origin)
-        if hasattr(self.X, "format"):
-            return self.X.T @ share, level
-        every = np.arange(self.X.shape[1], dtype=np.intp)
-        mean, square, _ = as_design(self.X).moments(every, self.weights, self.total, True, self.jobs)
-        self.far = is_far(mean, square / self.total)
-        return mean, level
-
-
-def is_far(mean, variance):
-    """Whether a column that is not constant has a mean of many standard deviations."""
-    return bool((mean * mean > FAR * FAR * variance)[variance > 0].any())
-
-
-def spreads(data):
-    """(p,) weighted 1/S standard deviations of the columns about their means; zero where they are constant."""
-    return Sample(as_design(data.X), data.weights, True, data.jobs, keeps_gram=False).standard_deviations()
 
 
 def check_size(X, most=np.inf):
@@ -505,30 +425,3 @@ class Decomposed(System):
                 errors.append((self.U @ (share[:, None] * rotated) + beyond) / left[:, None])
         errors = unweighted(np.array(errors), self.data.root, self, self.data, lambda j: self.coefs(alphas[j]))
         return errors, np.array(leverages)
-
-
-def dense(X):
-    return X.toarray() if hasattr(X, "format") else np.asarray(X, dtype=np.float64)
-
-
-def by_columns(A, B):
-    """A B; column by column where B has few, which BLAS does faster."""
-    if B.shape[1] > FEW or hasattr(A, "format"):
-        return A @ B
-    return np.stack([A @ np.ascontiguousarray(b) for b in B.T], axis=1)
-
-
-def predict(X, W):
-    """X W in float64, without a widened copy of X."""
-    if hasattr(X, "format") or X.dtype == np.float64:
-        return by_columns(X, W)
-    step = max(1, ROW_BYTES // (8 * X.shape[1]))
-    return np.concatenate([X[i : i + step].astype(np.float64) @ W for i in range(0, len(X), step)])
-
-
-def correlate(data, R):
-    """X'R in float64, without a widened copy of X, for R (n, k) whose columns add up to zero with an intercept."""
-    X = data.X
-    if hasattr(X, "format") or X.dtype == np.float64:
-        return by_columns(X.T, R)
-    return as_design(X).correlations(np.ascontiguousarray(R), data.jobs)

@@ -1,0 +1,220 @@
+"""What the commands do: check the options, work, and return the text to print."""
+
+import os
+import sys
+
+
+class UsageError(ValueError):
+    """An option that cannot be used; the message is one line."""
+
+
+def compare(arguments):
+    """Compare penalties on a file, or without one on the diabetes data.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        As all commands take them.
+
+    Returns
+    -------
+    str
+        As all commands return it.
+    """
+    if arguments.plot is not None:
+        _check_plot(arguments.plot)
+
+    from fastreg.report import data
+
+    if arguments.command == "compare":
+        problem = data.read_csv(arguments.file, arguments.target, arguments.drop)
+        degree = 1 if arguments.degree is None else arguments.degree
+    else:
+        problem = data.load_diabetes()
+        degree = 3 if arguments.degree is None else arguments.degree
+    problem = data.expand(problem, degree)
+
+    from fastreg.report.compare import compare
+    from fastreg.report.progress import Progress
+    from fastreg.report.table import format_comparison
+
+    progress = Progress(sys.stderr, "fastreg")
+    try:
+        comparison = compare(problem, test_size=arguments.test_size, folds=arguments.folds, seed=arguments.seed,
+                             progress=progress)  # fmt: skip
+    finally:
+        progress.clear()
+    text = format_comparison(comparison)
+    if arguments.plot is not None:
+        from fastreg.report.plots import save_comparison
+
+        save_comparison(comparison, arguments.plot)
+        text += f"\n\nCoefficient paths: {arguments.plot}"
+    return text
+
+
+def fit(arguments):
+    """Fit a file block by block."""
+    _check_fit(arguments)
+
+    from fastreg.report import stream
+    from fastreg.report.progress import Progress
+
+    progress = Progress(sys.stderr, "fastreg")
+    try:
+        fit = stream.fit_stream(
+            arguments.stream, arguments.target, drop=arguments.drop,
+            l1_ratio=1.0 if arguments.l1_ratio is None else arguments.l1_ratio,
+            alphas=100 if arguments.alphas is None else arguments.alphas, ridge=arguments.ridge,
+            standardize=arguments.standardize, block_rows=arguments.block_rows, progress=progress,
+        )  # fmt: skip
+    finally:
+        progress.clear()
+    text = stream.format_fit(fit)
+    if arguments.out is not None:
+        stream.write_coefs(fit, arguments.out)
+        text += f"\nCoefficients: {arguments.out}"
+    return text
+
+
+def cv(arguments):
+    """Choose the penalty by cross-validation, and save the model."""
+    _check_penalty(arguments.alphas, arguments.l1_ratio)
+    _check_outputs(arguments)
+    data = _problem(arguments)
+
+    from fastreg.report import fits
+
+    found = fits.search(
+        data, l1_ratios=list(dict.fromkeys(arguments.l1_ratio)), alphas=arguments.alphas, folds=arguments.folds,
+        seed=arguments.seed, rule=arguments.rule, standardize=arguments.standardize,
+    )  # fmt: skip
+    text = f"{fits.format_search(found)}\n"
+    if arguments.out is not None:
+        from fastreg.report.model_file import as_linear_file, write_model
+
+        model, chosen = found.model, found.rules[arguments.rule]
+        write_model(
+            as_linear_file(data, model.coef_, model.intercept_, model.alpha_, chosen.l1_ratio, arguments.standardize),
+            arguments.out,
+        )
+        text += f"\nModel: {arguments.out}"
+    if arguments.plot is not None:
+        fits.save_search(found, arguments.plot)
+        text += f"\nError against alpha: {arguments.plot}"
+    return text.rstrip("\n")
+
+
+def predict(arguments):
+    """Predict the rows of a file; the score goes to stderr."""
+    if arguments.plot is not None:
+        raise UsageError("--plot does not go with predict")
+    if arguments.out is not None:
+        _check_writable("--out", arguments.out)
+
+    from fastreg.report.model_file import predict_file, read_model, score
+
+    prediction, y = predict_file(read_model(arguments.model), arguments.file)
+    text = "\n".join(["prediction", *map(repr, prediction.tolist())])
+    if arguments.out is not None:
+        with open(arguments.out, "w", encoding="utf-8") as out:
+            out.write(f"{text}\n")
+        text = f"{len(prediction)} prediction{'s' * (len(prediction) != 1)}: {arguments.out}"
+    found = None if y is None else score(y, prediction)
+    if found is not None:
+        print(f"fastreg: {found}", file=sys.stderr)
+    return text
+
+
+def path(arguments):
+    """Fit a path and write its coefficients."""
+    _check_penalty(arguments.alphas, [arguments.l1_ratio])
+    _check_outputs(arguments)
+    data = _problem(arguments)
+
+    from fastreg.report import fits
+
+    fitted = fits.fit(data, l1_ratio=arguments.l1_ratio, alphas=arguments.alphas, standardize=arguments.standardize)
+    fits.write_path(fitted, arguments.out)
+    text = f"{fits.format_path(fitted)}\n\nCoefficients: {arguments.out}"
+    if arguments.plot is not None:
+        fits.save_path(fitted, arguments.plot)
+        text += f"\nCoefficient paths: {arguments.plot}"
+    return text
+
+
+def _problem(arguments):
+    """The data that the arguments name, with features of different names."""
+    from fastreg.report import inputs
+    from fastreg.report.data import DataError, expand
+
+    file, degree = arguments.file, 1 if arguments.degree is None else arguments.degree
+    if inputs.is_svmlight(file):
+        if arguments.drop or degree > 1:
+            raise UsageError(f"{file}: --drop and --degree do not go with a file in svmlight format")
+        return inputs.svmlight_problem(file, arguments.target)
+    if arguments.target is None:
+        raise UsageError(f"{file}: say which column to predict with --target COLUMN")
+    data = expand(inputs.read_table(file, arguments.target, arguments.drop), degree)
+    seen = set()
+    for name in data.feature_names.tolist():
+        if name in seen:
+            raise DataError(f"{file}: two features would be called '{name}', as columns, levels or products of them: "
+                            "rename a column")  # fmt: skip
+        seen.add(name)
+    return data
+
+
+def _check_outputs(arguments):
+    if arguments.plot is not None:
+        _check_plot(arguments.plot)
+    if arguments.out is not None:
+        _check_writable("--out", arguments.out)
+
+
+def _check_penalty(alphas, l1_ratios):
+    for ratio in l1_ratios:
+        if not 0 < ratio <= 1:
+            raise UsageError(f"--l1-ratio must lie above 0 and not above 1, got {ratio:g}")
+    if alphas < 1:
+        raise UsageError(f"--alphas must be at least 1, got {alphas}")
+
+
+def _check_fit(arguments):
+    l1_ratio, alphas, ridge, rows = arguments.l1_ratio, arguments.alphas, arguments.ridge, arguments.block_rows
+    if arguments.plot is not None:
+        raise UsageError("--plot does not go with fit")
+    if ridge is not None and (l1_ratio is not None or alphas is not None):
+        raise UsageError("--ridge takes the place of --l1-ratio and --alphas: leave one or the others out")
+    if ridge is not None and not 0 <= ridge < float("inf"):
+        raise UsageError(f"--ridge must be finite and at least 0, got {ridge:g}")
+    if l1_ratio is not None and not 0 < l1_ratio <= 1:
+        raise UsageError(f"--l1-ratio must lie above 0 and not above 1 (for 0 there is --ridge), got {l1_ratio:g}")
+    if alphas is not None and alphas < 1:
+        raise UsageError(f"--alphas must be at least 1, got {alphas}")
+    if rows is not None and rows < 1:
+        raise UsageError(f"--block-rows must be at least 1, got {rows}")
+    if arguments.out is not None:
+        _check_writable("--out", arguments.out)
+
+
+def _check_plot(path):
+    """Refuse now what could not be written after the work."""
+    from fastreg.report.plots import require_matplotlib
+
+    require_matplotlib()
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    ending = os.path.splitext(path)[1].lower().lstrip(".")
+    known = FigureCanvasBase.get_supported_filetypes()
+    if ending not in known:
+        raise UsageError(f"--plot {path}: the name must end in one of .{', .'.join(sorted(known))}")
+    _check_writable("--plot", path)
+
+
+def _check_writable(option, path):
+    folder = os.path.dirname(path) or "."
+    if os.path.isdir(path) or not os.path.isdir(folder):
+        raise UsageError(f"{option} {path}: {'a folder has this name' if os.path.isdir(path) else 'no such folder'}")
+    if not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        raise UsageError(f"{option} {path}: permission denied")

@@ -1,0 +1,387 @@
+"""Cross-validation and paths for the command line: fit with a counter, say what came out."""
+
+import csv
+import math
+import re
+import sys
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from time import perf_counter
+from types import SimpleNamespace
+
+import numpy as np
+
+from fastreg.report.data import DataError
+from fastreg.report.progress import Progress
+from fastreg.report.table import _wrap, format_table
+from fastreg.result import RegularizationPath
+
+_LARGEST_COEFS = 15  # in the table
+_SHOWN = 15  # alphas in the table
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A cross-validated fit.
+
+    Attributes
+    ----------
+    data : Dataset
+    model : ElasticNetCV
+        Fitted.
+    folds, seed : int
+    seconds : float
+    """
+
+    data: object
+    model: object
+    folds: int
+    seed: int
+    seconds: float
+
+    @property
+    def rules(self):
+        """For "min" and "1se": l1_ratio, alpha, mean error, standard error, features, R^2, edge of the grid?"""
+        model = self.model
+        names = ("l1_ratio", "alpha", "mean_error", "standard_error", "n_features")
+        ratios, alphas, mean, error, counts = (np.atleast_2d(model.cv_results_[name]) for name in names)
+        r = int(mean.min(axis=1).argmin())
+        n = len(self.data.y)
+        held = np.full(self.folds, n // self.folds)
+        held[: n % self.folds] += 1  # as KFold shares the rows out
+        errors = model.cv_results_["errors"].reshape(*mean.shape, -1)
+        spread = ((self.data.y - self.data.y.mean()) ** 2).sum()
+        found = {}
+        for rule, alpha in (("min", model.alpha_min_), ("1se", model.alpha_1se_)):
+            i = int(np.flatnonzero(alphas[r] == alpha)[0])
+            r2 = 1 - float(errors[r, i] @ held / spread)
+            edge = alphas.shape[1] > 1 and i in (0, alphas.shape[1] - 1)
+            found[rule] = SimpleNamespace(
+                l1_ratio=float(ratios[r, i]), alpha=alpha, error=float(mean[r, i]),
+                standard_error=float(error[r, i]), n_features=int(counts[r, i]), r2=r2, edge=edge,
+            )  # fmt: skip
+        return found
+
+
+def search(data, *, l1_ratios=(1.0,), alphas=100, folds=10, seed=0, rule="min", standardize=True):
+    """Choose alpha, and l1_ratio, by cross-validation with shuffled folds, and fit all rows.
+
+    Parameters
+    ----------
+    data : Dataset
+    l1_ratios : sequence of float
+    alphas : int
+        Length of the grid.
+    folds, seed : int
+    rule : {"min", "1se"}
+    standardize : bool
+
+    Returns
+    -------
+    Search
+
+    Raises
+    ------
+    DataError
+        If there are too few rows.
+    """
+    from sklearn.model_selection import KFold
+
+    from fastreg.models import ElasticNetCV
+
+    n = len(data.y)
+    if n < folds:
+        raise DataError(f"too few rows: --folds {folds} needs at least {folds}, there are {n}")
+    _check_varies(data)
+    start = perf_counter()
+    with _counted((folds + 1) * len(l1_ratios) * alphas) as verbose:
+        model = ElasticNetCV(
+            l1_ratio=l1_ratios[0] if len(l1_ratios) == 1 else list(l1_ratios), alphas=alphas,
+            cv=KFold(folds, shuffle=True, random_state=seed), standardize=standardize, selection_rule=rule,
+            verbose=verbose,
+        ).fit(data.X, data.y)  # fmt: skip
+    return Search(data, model, folds, seed, perf_counter() - start)
+
+
+def format_search(found):
+    """The report of `fastreg cv`.
+
+    Parameters
+    ----------
+    found : Search
+
+    Returns
+    -------
+    str
+    """
+    data, model, rules = found.data, found.model, found.rules
+    grid = np.atleast_2d(model.cv_results_["alpha"])
+    ratios = np.atleast_2d(model.cv_results_["l1_ratio"])[:, 0]
+    several = f", {len(ratios)} values of l1_ratio" if len(ratios) > 1 else ""
+    lines = [
+        *_head(data),
+        f"{_kind(ratios)}, {_many(grid.shape[1], 'alpha')}{several}, {found.folds}-fold cross-validation "
+        f"(seed {found.seed}){', columns standardized' * model.standardize}",
+        None,
+        format_table(
+            ["rule", "l1_ratio", "alpha", "CV error", "+-", "CV R^2", "features"],
+            [
+                [
+                    rule + " (chosen)" * (rule == model.selection_rule), f"{one.l1_ratio:g}",
+                    f"{one.alpha:.4g}{'!' * one.edge}", f"{one.error:.5g}", f"{one.standard_error:.2g}",
+                    f"{one.r2:.3f}" if one.r2 > -100 else f"{one.r2:.2g}", str(one.n_features),
+                ]
+                for rule, one in rules.items()
+            ],
+        ),
+        None,
+        *_largest(data, model.coef_, model.intercept_),
+        None,
+        "min: the smallest error; 1se: the largest alpha within one standard error of it. CV error: mean squared error "
+        "of held-out rows +- its standard error.",
+    ]  # fmt: skip
+    if any(one.edge for one in rules.values()):
+        lines.append("! this alpha is at an end of its grid.")
+    gap = model.cv_results_["relative_gaps"].max()
+    lines.append(f"Largest duality gap of any fold, over the objective of its null model: {gap:.0e}. "
+                 f"{found.seconds:.2f} seconds.")  # fmt: skip
+    return _layout(lines)
+
+
+def _largest(data, coef, intercept):
+    """Lines with the coefficients of most effect."""
+    used = np.flatnonzero(coef)
+    if not len(used):
+        return [f"No feature is in the model: it predicts {intercept:.6g} for every row."]
+    effects = coef[used] * _deviations(data.X[:, used])
+    order = np.argsort(-np.abs(effects), kind="stable")[:_LARGEST_COEFS]
+    more = f" ({len(order)} of {len(used)} shown)" if len(order) < len(used) else ""
+    return [
+        format_table(
+            ["feature", "coefficient", "per std. dev."],
+            [[str(data.feature_names[used[k]]), f"{coef[used[k]]:.6g}", f"{effects[k]:.4g}"] for k in order]
+            + [["(intercept)", f"{intercept:.6g}", ""]],
+        ),
+        f"per std. dev.: for a change of the feature by one standard deviation{more}.",
+    ]
+
+
+def _deviations(X):
+    """Standard deviations of the columns of a dense or sparse X."""
+    if not hasattr(X, "multiply"):
+        return X.std(axis=0)
+    mean = np.asarray(X.mean(axis=0)).ravel()
+    square = np.asarray(X.multiply(X).mean(axis=0)).ravel()
+    return np.sqrt(np.maximum(square - mean**2, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class FittedPath:
+    """A path over all rows.
+
+    Attributes
+    ----------
+    data : Dataset
+    path : RegularizationPath
+    l1_ratio : float
+    standardize : bool
+    seconds : float
+    """
+
+    data: object
+    path: RegularizationPath
+    l1_ratio: float
+    standardize: bool
+    seconds: float
+
+
+def fit(data, *, l1_ratio=1.0, alphas=100, standardize=False):
+    """Fit a path to all rows.
+
+    Parameters
+    ----------
+    data : Dataset
+    l1_ratio : float
+    alphas : int
+    standardize : bool
+
+    Returns
+    -------
+    FittedPath
+
+    Raises
+    ------
+    DataError
+        If no feature varies.
+    """
+    from fastreg.path import fit_path
+
+    _check_varies(data)
+    start = perf_counter()
+    with _counted(alphas) as verbose:
+        path = fit_path(
+            data.X, data.y, l1_ratio=l1_ratio, alphas=alphas, standardize=standardize, verbose=verbose
+        )  # fmt: skip
+    return FittedPath(data, path, l1_ratio, standardize, perf_counter() - start)
+
+
+def format_path(fitted):
+    """The report of `fastreg path`.
+
+    Parameters
+    ----------
+    fitted : FittedPath
+
+    Returns
+    -------
+    str
+    """
+    path = fitted.path
+    shown = np.unique(np.linspace(0, len(path.alphas) - 1, _SHOWN).round().astype(int))
+    few = f", {len(shown)} shown" if len(shown) < len(path.alphas) else ""
+    return _layout([
+        *_head(fitted.data),
+        f"{_kind([fitted.l1_ratio])}, {_many(len(path.alphas), 'alpha')}{few}"
+        f"{', columns standardized' * fitted.standardize}",
+        None,
+        format_table(
+            ["alpha", "features", "R^2", "rel. gap"],
+            [
+                [f"{path.alphas[i]:.4g}", str(path.n_nonzero[i]), f"{path.deviance_ratio[i]:.4f}",
+                 f"{path.relative_gaps[i]:.0e}"]
+                for i in shown
+            ],
+        ),
+        None,
+        f"rel. gap: duality gap over the objective of the null model. {fitted.seconds:.2f} seconds.",
+    ])  # fmt: skip
+
+
+def write_path(fitted, file):
+    """Write a path as CSV: a line for each alpha, a column for each feature that enters, all digits.
+
+    Parameters
+    ----------
+    fitted : FittedPath
+    file : str
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    path = fitted.path
+    rows = path.coefs.tocsr()
+    used = np.flatnonzero(np.diff(rows.indptr))
+    with open(file, "w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out)
+        names = fitted.data.feature_names[used].tolist()
+        writer.writerow(["alpha", "intercept", "n_features", "r2", "relative_gap", *names])
+        coefs = rows[used].tocsc()
+        for i, count in enumerate(path.n_nonzero.tolist()):
+            numbers = (path.alphas, path.intercepts, path.deviance_ratio, path.relative_gaps)
+            alpha, intercept, r2, gap = (float(values[i]) for values in numbers)
+            writer.writerow([alpha, intercept, count, r2, gap, *coefs[:, [i]].toarray().ravel().tolist()])
+
+
+def save_search(found, file):
+    """Draw the error against alpha and save the picture.
+
+    Parameters
+    ----------
+    found : Search
+    file : str
+        Its ending says the format.
+    """
+    from fastreg.report.selection_plots import plot_cv
+
+    figure, ax = _figure(found.data)
+    plot_cv(found.model, ax)
+    figure.savefig(file, dpi=150)
+
+
+def save_path(fitted, file):
+    """Draw the coefficients against alpha, per standard deviation if the columns were standardized, and save them.
+
+    Parameters
+    ----------
+    fitted : FittedPath
+    file : str
+        Its ending says the format.
+    """
+    from fastreg.report.plots import plot_path
+
+    data, path = fitted.data, fitted.path
+    figure, ax = _figure(data)
+    scale = _deviations(data.X) if fitted.standardize else None
+    named = SimpleNamespace(
+        alphas=path.alphas, coefs=path.coefs, n_nonzero=path.n_nonzero, feature_names=data.feature_names
+    )
+    plot_path(named, ax, scale=scale)
+    if fitted.standardize:
+        ax.set_ylabel("coefficient per standard deviation")
+    figure.savefig(file, dpi=150)
+
+
+def _figure(data):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure.suptitle(f"{data.title}: '{data.target}'")
+    return figure, figure.subplots()
+
+
+def _check_varies(data):
+    if not hasattr(data.X, "multiply") and not (data.X.min(axis=0) < data.X.max(axis=0)).any():
+        raise DataError("no feature varies: there is nothing to predict from")
+
+
+def _head(data):
+    n, p = data.X.shape
+    return [f"{data.title}: predict '{data.target}', {_many(n, 'row')}, {_many(p, 'feature')}", *data.notes]
+
+
+def _many(count, noun):
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def _kind(ratios):
+    if len(ratios) > 1:
+        return "elastic net"
+    return "lasso" if ratios[0] == 1 else f"elastic net with l1_ratio {ratios[0]:g}"
+
+
+def _layout(lines):
+    """Long lines wrapped; None is an empty one."""
+    return "\n".join("" if line is None else line if "\n" in line else _wrap(line) for line in lines)
+
+
+@contextmanager
+def _counted(total):
+    """What to pass as `verbose`: on a terminal, what a fit then reports becomes a `Progress` of so many fits."""
+    if not sys.stderr.isatty():
+        yield 0
+        return
+    progress = Progress(sys.stderr, "fastreg")
+    try:
+        with redirect_stderr(_Reports(sys.stderr, progress, total)):
+            yield 1
+    finally:
+        progress.clear()
+
+
+class _Reports:
+    """A stream that takes the percentages out of what passes through."""
+
+    def __init__(self, stream, progress, total):
+        self._stream, self._progress, self._total = stream, progress, total
+
+    def write(self, text):
+        percent = re.fullmatch(r"\rfastreg: (\d+)% solved\n?", text)
+        if percent is None:
+            return self._stream.write(text)
+        self._progress(math.floor(int(percent[1]) * self._total / 100), self._total)
+        return len(text)
+
+    def flush(self):
+        self._stream.flush()
