@@ -354,3 +354,12 @@ def test_plot_refuses_what_it_cannot_draw(pyplot, searched, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r'pip install "fastreg-solvers\[plot\]"'):
         searched[0].plot()
+
+
+def test_folds_that_are_alike_or_leave_nothing_out():
+    X, y, _ = data()
+    every = np.arange(len(y))
+    splits = [(every, every[:5]), (every[10:], every[:10]), (every[10:], every[5:10])]
+    model = LassoCV(cv=splits, alphas=8).fit(X, y)
+    errors, _ = by_hand(X, y, None, splits, model.alphas_)
+    assert_allclose(model.mse_path_, errors, rtol=1e-7)

@@ -126,6 +126,45 @@ def shift_rows(
                     sums[k, l] += s * R[k, i, l]
 
 
+def weight_parts(
+    double[:, ::1] R,               # in/out (n, lanes)
+    const Py_ssize_t[::1] edges,    # in   (parts + 1,)  lanes edges[a]..edges[a + 1]-1 are part a
+    const double[:, ::1] weights,   # in   (parts, n)
+    const unsigned char[::1] centred,  # in (parts,)  whether the weighted mean of a lane is taken off first
+    double[::1] sums,               # work (lanes,)
+    double[::1] squares,            # out  (lanes,)  sum of weight * R^2, means taken off
+):
+    """R <- weight * (R - mean), where some lanes have other weights than others."""
+    cdef Py_ssize_t a, i, l, n = R.shape[0]
+    cdef double s, r, total
+    cdef int turn
+    with nogil:
+        for a in range(weights.shape[0]):
+            for l in range(edges[a], edges[a + 1]):
+                squares[l] = 0.0
+            total = 0.0
+            for i in range(n):
+                total += weights[a, i]
+            for turn in range(2 if centred[a] else 0):  # the first mean is off by rounding
+                for l in range(edges[a], edges[a + 1]):
+                    sums[l] = 0.0
+                for i in range(n):
+                    s = weights[a, i]
+                    for l in range(edges[a], edges[a + 1]):
+                        sums[l] += s * R[i, l]
+                for l in range(edges[a], edges[a + 1]):
+                    sums[l] /= total
+                for i in range(n):
+                    for l in range(edges[a], edges[a + 1]):
+                        R[i, l] -= sums[l]
+            for i in range(n):
+                s = weights[a, i]
+                for l in range(edges[a], edges[a + 1]):
+                    r = R[i, l]
+                    squares[l] += s * r * r
+                    R[i, l] = s * r
+
+
 def weight_rows(
     double[:, :, ::1] R,            # in/out (panels, n, lanes), rows first..stop-1
     Py_ssize_t first,

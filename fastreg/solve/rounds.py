@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..design.blocks import aligned, parallel_for
-from ..kernels import certificate
+from ..kernels import certificate, panels
 from .problem import Solution
 from .regime import EACH, Plan, worth_threads
 from .run import Run
@@ -277,15 +277,13 @@ class Batch:
             return self.design.residuals(
                 self.Y, target, used, W, sample.weights, sample.centred, sample.total, R, jobs
             )[0]
-        squares = np.zeros(R.shape[2])
+        squares, sums = np.zeros((2, R.shape[2]))
         self.design.residuals(self.Y, target, used, W, None, False, 1.0, R, jobs)
-        for entry_sample, lane, _, _ in entries:
-            r, weights = R[0, :, lane], entry_sample.weights
-            for _ in range(2 if entry_sample.centred else 0):  # the first mean is off by rounding
-                r -= average(r, weights)
-            squares[lane] = sum_of_squares(r, weights)
-            if weights is not None:
-                r *= weights
+        starts = [k for k, entry in enumerate(entries) if k == 0 or entry[0] is not entries[k - 1][0]]
+        parts = [entries[k][0] for k in starts]
+        edges = np.array([*starts, len(entries)], dtype=np.intp) + entries[0][1]
+        weights = np.array([part.row_weights() for part in parts])
+        panels.weight_parts(R[0], edges, weights, np.array([part.centred for part in parts], np.uint8), sums, squares)
         return squares
 
 

@@ -109,6 +109,10 @@ class Sample:
 
         Returns False, and leaves this sample as it was, where a difference would lose too many digits.
         """
+        if len(rows) == 0:
+            for name in ("gram", "features", "place", "mean", "offset", "constant", "norm"):
+                setattr(self, name, getattr(whole, name))
+            return True
         design, every = self.design, whole.features
         part = as_design(design.X[rows])
         if design.shift is not None:
