@@ -63,3 +63,49 @@ def timeraw_import_lasso():
 
 for _import in (timeraw_import, timeraw_import_fit_path, timeraw_import_lasso):
     _import.number = 1  # a second import in the same process costs nothing
+
+
+class Search:
+    """Ten folds and 100 alphas, or leave-one-out over 20 alphas of ridge."""
+
+    params = (["wide", "tall"], ["LassoCV", "RidgeCV"])
+    param_names = ("problem", "estimator")
+
+    def setup(self, problem, estimator):
+        from fastreg import LassoCV, RidgeCV
+
+        self.X, self.y = problems.ALL[problem]()
+        self.model = LassoCV(cv=10) if estimator == "LassoCV" else RidgeCV(np.geomspace(1e-2, 1e4, 20))
+
+    def time_fit(self, problem, estimator):
+        self.model.fit(self.X, self.y)
+
+    def peakmem_fit(self, problem, estimator):
+        self.model.fit(self.X, self.y)
+
+    def track_gap(self, problem, estimator):
+        self.model.fit(self.X, self.y)
+        if estimator == "LassoCV":
+            return float(self.model.cv_results_["relative_gaps"].max())
+        return float(self.model.residual_)
+
+    track_gap.unit = "largest relative gap, or residual of the normal equations"
+
+
+class RidgeShapes:
+    """One alpha, by features and by rows; and the sums of rows that ridge can be fitted from."""
+
+    params = (["wide", "tall"],)
+    param_names = ("problem",)
+
+    def setup(self, problem):
+        from fastreg import GramAccumulator, Ridge
+
+        self.X, self.y = problems.ALL[problem]()
+        self.model, self.accumulator, self.few = Ridge(alpha=1.0), GramAccumulator, self.X[:, :200]
+
+    def time_fit(self, problem):
+        self.model.fit(self.X, self.y)
+
+    def time_accumulate(self, problem):
+        self.accumulator().add(self.few, self.y)
