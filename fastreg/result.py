@@ -1,6 +1,6 @@
 """The object that holds a regularization path."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -267,6 +267,40 @@ class RegularizationPath:
             raise ValueError("this path has no X at hand (a pickle leaves it behind); fit it again for a criterion.")
         X, task = self._source
         return information_criterion(self, as_design(X), task, name, noise_variance, gamma)
+
+    def relax(self, gamma=0.0):
+        """The relaxed path: each solution blended with least squares on the features that it has chosen.
+
+        Parameters
+        ----------
+        gamma : float in [0, 1], default=0.0
+            Share of the penalised solution: 1 is this path, 0 least squares (of minimum norm) on its supports, which
+            takes the shrinkage off what is chosen.
+
+        Returns
+        -------
+        RegularizationPath
+            On the same alphas. `dual_gaps` remain those of this path: they certify the supports, the blend has none.
+
+        Raises
+        ------
+        ValueError
+            If gamma is out of range, the path has bounds, or no X at hand (see `certificate`).
+
+        References
+        ----------
+        N. Meinshausen, "Relaxed lasso", Computational Statistics & Data Analysis 52 (2007).
+        """
+        from fastreg.selection.relaxed import relaxed
+
+        gamma = validation.as_share(gamma, "gamma")
+        if self._source is None:
+            raise ValueError("this path has no X at hand (it was pickled, or made from sums); fit it again.")
+        X, task = self._source
+        if task.lower is not None:
+            raise ValueError("a path with bounds cannot be relaxed: least squares on its supports may leave them.")
+        coefs, intercepts, ratios = relaxed(self, X, task, gamma)
+        return replace(self, coefs=coefs, intercepts=intercepts, deviance_ratio=ratios, _source=None)
 
     def plot(self, ax=None, n_labels=8, *, scale=None):
         """Draw the coefficients against alpha; needs matplotlib.
