@@ -847,6 +847,22 @@ def as_rows(rows, n, name):
     return rows.astype(np.intp, copy=False)
 
 
+def check_folds(weights, held_out):
+    """Weights (n,) of each fold's training rows, and the sums of those of its held-out rows."""
+    for k, w in enumerate(weights):
+        if not w.any():
+            raise ValueError(f"sample_weight leaves fold {k} of cv no row to fit: its training rows all weigh zero.")
+    if not held_out.any():
+        raise ValueError("sample_weight leaves no fold of cv a row to be judged by: held-out rows all weigh zero.")
+
+
+def check_scores(scores, held_out):
+    """Errors (R, L, K) of the folds, NaN where nothing is held out and nowhere else."""
+    for k in np.flatnonzero(held_out > 0):
+        if np.isnan(scores[:, :, k]).any():
+            raise ValueError(f"scoring gives NaN for fold {k} of cv: choose another scoring, or folds of more rows.")
+
+
 def as_positive(value, name):
     """A positive number, or None."""
     if value is None:

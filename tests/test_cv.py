@@ -216,6 +216,24 @@ def test_bad_data_is_named():
         LassoCV(alphas=5).fit(data()[0], y, sample_weight=weights)
 
 
+def test_folds_that_cannot_be_fitted_or_judged_are_named():
+    X, y, _ = data()
+    n = len(y)
+    first = np.zeros(n)
+    first[: n // 5] = 1.0
+    model = LassoCV(alphas=5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match="fold 0 of cv no row to fit"):
+            model.fit(X, y, sample_weight=first)
+    splits = [(np.arange(n // 5), np.arange(n // 5, n)), (np.arange(1, n // 5), np.arange(n // 2, n))]
+    with pytest.raises(ValueError, match="held-out rows all weigh zero"):
+        LassoCV(alphas=5, cv=splits).fit(X, y, sample_weight=first)
+    with warnings.catch_warnings(), pytest.raises(ValueError, match="scoring gives NaN for fold 0"):
+        warnings.simplefilter("ignore")  # scikit-learn's, that R^2 needs two rows
+        LassoCV(alphas=5, cv=n, scoring="r2").fit(X, y)
+
+
 # Tables and pictures
 
 

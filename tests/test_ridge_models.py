@@ -956,3 +956,45 @@ def test_pieces_that_do_not_fit_are_refused():
     assert model.coef_ is before
     assert not hasattr(Ridge(lower_bounds=-1), "partial_fit")
     assert not hasattr(Ridge(positive=True), "partial_fit")
+
+
+def test_two_rows_by_rows_know_their_freedom():
+    """The only eigenvalue of two centred rows is no larger than the shift that sets the basis apart."""
+    X = np.array([[1.0, 2.0, -1.0], [0.5, -1.0, 3.0]])
+    model = Ridge(alpha=0.5).fit(X, [1.0, 2.0])
+    size = np.sum((X - X.mean(axis=0)) ** 2)
+    assert_allclose(model.df_, 1.0 + size / (size + 0.5), rtol=1e-12)
+    search = RidgeCV([0.5], store_cv_results=True, scoring="neg_mean_squared_error").fit(X, [1.0, 2.0])
+    assert_allclose(search.cv_results_[:, 0], [2.0, 1.0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_matrix, np.asarray])
+@pytest.mark.parametrize("shape", [(8, 20), (20, 8)])
+def test_far_and_constant_columns_cost_no_digits(kind, shape):
+    """In a sparse X too, full columns far from zero, constant ones among them, cost no digits."""
+    rng = np.random.default_rng(0)
+    Z = np.round(rng.standard_normal(shape) * 1024) / 1024
+    shift = np.where(np.arange(shape[1]) % 3, 0.0, 2.0**20)
+    Z[:, 3] = 0.0
+    y = rng.standard_normal(shape[0])
+    expected = Ridge(alpha=0.01).fit(Z, y)
+    model = Ridge(alpha=0.01).fit(kind(Z + shift), y)
+    assert_allclose(model.coef_, expected.coef_, rtol=1e-9, atol=1e-11)
+    assert_allclose(model.intercept_, expected.intercept_ - shift @ expected.coef_, rtol=1e-9)
+    errors = [RidgeCV([0.01], store_cv_results=True).fit(A, y).cv_results_ for A in (kind(Z + shift), Z)]
+    assert_allclose(errors[0], errors[1], rtol=1e-7)
+
+
+def test_left_out_errors_of_a_badly_scaled_matrix():
+    """Nothing refines left-out errors: where a Gram matrix tells half of their digits X itself is decomposed."""
+    rng = np.random.default_rng(0)
+    turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    X, y = rng.standard_normal((12, 3)) * [1e5, 1.0, 1.0] @ turn, rng.standard_normal(12)
+    model = RidgeCV([1e-8], store_cv_results=True, scoring="neg_mean_squared_error").fit(X, y)
+    for i in range(12):
+        rest = np.arange(12) != i
+        mean, level = X[rest].mean(axis=0), y[rest].mean()
+        rows = np.vstack([X[rest] - mean, 1e-4 * np.eye(3)])
+        coef = np.linalg.lstsq(rows, np.append(y[rest] - level, np.zeros(3)), rcond=None)[0]
+        one = level + (X[i] - mean) @ coef
+        assert_allclose(model.cv_results_[i], one, rtol=1e-7)

@@ -12,7 +12,7 @@ from fastreg.solve import Task
 from fastreg.solve.ridge import MOST_FACTORS, decompose, fit_ridge, gradients, products
 from fastreg.solve.ridge_data import RidgeData, dense, predict, spreads
 from fastreg.solve.sums import Sums
-from fastreg.solve.systems import ByFeatures, Decomposed, TooLarge, by_features, check_size, system_for
+from fastreg.solve.systems import UNREFINED, ByFeatures, Decomposed, TooLarge, by_features, check_size, system_for
 
 OVERFLOW = "X, y or sample_weight hold values so large that their products overflow: scale them down."
 TOL, MAX_ITER = 1e-10, 10_000
@@ -347,7 +347,7 @@ class Folds:
         for alpha in self.alphas:
             # squares would lose half of the digits at 0
             some = system.coefs(alpha, every, many) if alpha > 0 else self.from_rows(train, np.zeros(1))[0]
-            if some is None:
+            if some is None or (alpha > 0 and system.reciprocals[alpha] < UNREFINED):
                 return None
             coefs.append(some)
         return np.hstack(coefs), np.concatenate([system.intercepts(some, every) for some in coefs])

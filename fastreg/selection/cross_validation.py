@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fastreg import validation
 from fastreg.design import as_design
 from fastreg.path import solve
 from fastreg.solve import grids_of
@@ -77,6 +78,11 @@ def cross_validate(X, names, task, l1_ratios, splits, score, *, offset=None, pre
     Returns
     -------
     CrossValidation
+
+    Raises
+    ------
+    ValueError
+        If a fold has no row of positive weight to fit, all of them have none to be judged by, or an error is NaN.
     """
     n = X.shape[0]
     whole = [replace(task, l1_ratio=ratio) for ratio in l1_ratios]
@@ -87,6 +93,8 @@ def cross_validate(X, names, task, l1_ratios, splits, score, *, offset=None, pre
     for train, _ in splits:
         present = np.bincount(train, minlength=n).astype(np.float64)
         weights.append(present if task.weights is None else present * task.weights)
+    fold_weights = np.array([len(test) if task.weights is None else task.weights[test].sum() for _, test in splits])
+    validation.check_folds(weights, fold_weights)
     tasks = whole + [replace(one, weights=w) for w in weights for one in whole]
     solutions = solve(X, names, tasks, precompute=precompute, n_jobs=n_jobs, verbose=verbose)
     R, L, K = len(whole), len(whole[0].alphas), len(splits)
@@ -105,7 +113,7 @@ def cross_validate(X, names, task, l1_ratios, splits, score, *, offset=None, pre
             if offset is not None:
                 prediction += offset[rows, None]
             scores[r, :, k] = score(y, prediction, held, rows)
-    fold_weights = np.array([len(test) if task.weights is None else task.weights[test].sum() for _, test in splits])
+    validation.check_scores(scores, fold_weights)
     return CrossValidation(np.array([one.alphas for one in whole]), scores, gaps, fold_weights, solutions[:R])
 
 

@@ -36,7 +36,7 @@ class Plan:
         state = 8 * (8 * p + 2 * n + min(n, p) ** 2)
         if len({id(task.weights) for task in tasks}) > 1:  # and a Gram matrix of its own
             state += 8 * min(p, 2 * n) ** 2
-        self.at_once = max(LANES, int(self.memory // 2 // state))
+        self.at_once = max(2, int(self.memory // 2 // state))
         self.alphas = sum(np.size(task.alphas) if np.ndim(task.alphas) else task.alphas for task in tasks)
 
     def full_gram(self):

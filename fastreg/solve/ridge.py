@@ -164,7 +164,12 @@ def products(data, W, responses):
     if W.shape[1] > LANES:
         parts = [slice(i, i + LANES) for i in range(0, W.shape[1], LANES)]
         return np.hstack([products(data, W[:, part], responses[part]) for part in parts])
-    R = data.Y[:, responses] - level[responses]
+    R, apart = data.Y[:, responses] - level[responses], data.apart()
+    if apart is not None:
+        far, Z = apart
+        R -= Z @ W[far]
+        W, mean = W.copy(), mean.copy()
+        W[far] = mean[far] = 0.0
     if W.any():
         R -= predict(data.X, W)
     if data.weights is not None:
@@ -173,7 +178,10 @@ def products(data, W, responses):
         weights = 1.0 if data.weights is None else data.weights[:, None]
         R += weights * (mean[:, None] * W).sum(axis=0)
         R -= weights * (R.sum(axis=0) / data.total)
-    return correlate(data, R)
+    out = correlate(data, R)
+    if apart is not None:
+        out[far] = Z.T @ R
+    return out
 
 
 def far_products(data, W, responses):

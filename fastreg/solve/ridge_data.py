@@ -6,6 +6,7 @@ import numpy as np
 
 from ..design import as_design
 from .sample import Sample
+from .sums import far_means
 
 FAR = 10.0  # standard deviations: products lose two digits to a mean of so many
 FEW = 3  # right-hand sides
@@ -35,6 +36,7 @@ class RidgeData:
     jobs: int = 1
     known_means: tuple | None = None
     known_size: np.ndarray | None = None  # (k,) norms of X'S(y - mean)
+    known_apart: tuple | None = None
     far: bool = False  # whether some mean is so many times the spread that products have to be taken about it
 
     @property
@@ -59,6 +61,16 @@ class RidgeData:
             self.known_means = self.find_means() if self.fit_intercept else tuple(map(np.zeros, self.shape))
         return self.known_means
 
+    def apart(self):
+        """(nearly full columns of a sparse X that are far from zero, these about their means (n, f)).
+
+        None without an intercept, or where there are none.
+        """
+        if self.known_apart is None and self.fit_intercept and hasattr(self.X, "format"):
+            far = np.flatnonzero(far_means(self.X, self.weights))
+            self.known_apart = far, self.X[:, far].toarray() - self.means()[0][far]
+        return self.known_apart if self.known_apart is not None and len(self.known_apart[0]) else None
+
     @property
     def shape(self):
         """(p, k)"""
@@ -77,8 +89,9 @@ class RidgeData:
 
 
 def is_far(mean, variance):
-    """Whether a column that is not constant has a mean of many standard deviations."""
-    return bool((mean * mean > FAR * FAR * variance)[variance > 0].any())
+    """Whether a column has a mean of many standard deviations; a constant one, of many of the largest."""
+    spread = np.where(variance > 0, variance, variance.max(initial=0.0))
+    return bool((mean * mean > FAR * FAR * spread).any())
 
 
 def spreads(data):

@@ -10,6 +10,7 @@ from .sums import Sums
 
 WELL = 1e-12  # least reciprocal condition at which refinement makes up for the squaring in a Gram matrix
 MOST = 6_000  # rows or columns of a matrix that is factorized for a sparse X
+UNREFINED = 1e-9  # the same where nothing refines
 WEAK = 1e-4  # reciprocal condition below which some directions hardly show in the gradient
 EPS = np.finfo(float).eps
 TINY = np.finfo(float).tiny
@@ -159,7 +160,7 @@ class ByFeatures(System):
                 self.spectrum = V, 1.0 - share * m, m
         return self.spectrum
 
-    def well(self, alpha):
+    def well(self, alpha, least=WELL):
         """Whether the spectrum tells the solution at this alpha."""
         try:
             _, g, m = self.diagonalize()
@@ -167,7 +168,7 @@ class ByFeatures(System):
             return False
         inverse = g + alpha * m
         self.reciprocals[alpha] = inverse.min(initial=np.inf) / max(inverse.max(initial=0.0), TINY)
-        return self.reciprocals[alpha] > WELL
+        return self.reciprocals[alpha] > least
 
     def solve(self, alpha, right, many):
         """(p, k) solution of the equations for a right-hand side; None where X itself has to be decomposed."""
@@ -221,7 +222,7 @@ class ByFeatures(System):
 
     def leave_one_out(self, alphas):
         """(errors (L, n, k) of the responses, leverages (L, n)); None where X itself has to be decomposed."""
-        if not all(self.well(alpha) for alpha in alphas):
+        if not all(self.well(alpha, UNREFINED) for alpha in alphas):
             return None
         data, (V, g, m) = self.data, self.diagonalize()
         n, k = data.Y.shape
@@ -257,8 +258,15 @@ class ByRows(System):
     def kernel(self, root):
         data = self.data
         if hasattr(data.X, "format"):
-            A = data.X.multiply(root[:, None]).multiply(self.scale).tocsr()
-            return (A @ A.T).toarray()
+            apart, scale = data.apart(), self.scale.copy()
+            if apart is not None:
+                scale[apart[0]] = 0.0
+            A = data.X.multiply(root[:, None]).multiply(scale).tocsr()
+            kernel = (A @ A.T).toarray()
+            if apart is not None:
+                Z = root[:, None] * apart[1] * self.scale[apart[0]]
+                kernel += Z @ Z.T
+            return kernel
         X, mean, scale = data.X, self.mean, self.scale
         contiguous = X.flags.f_contiguous or X.flags.c_contiguous
         if X.dtype == np.float64 and contiguous and data.weights is None and data.factor is None and not data.far:
@@ -280,7 +288,7 @@ class ByRows(System):
     def diagonalize(self):
         """Eigenvectors and eigenvalues, those of the basis that is not penalised left out."""
         if self.spectrum is None:
-            size = np.abs(self.matrix).sum(axis=0).max(initial=0.0) or 1.0
+            size = 2.0 * np.abs(self.matrix).sum(axis=0).max(initial=0.0) or 1.0  # above all eigenvalues
             values, vectors = eigh(self.matrix + size * self.Q @ self.Q.T, driver="evd", check_finite=False)
             inside = ((self.Q.T @ vectors) ** 2).sum(axis=0) < 0.5
             self.spectrum = vectors[:, inside], np.maximum(values[inside], 0.0)
@@ -342,7 +350,7 @@ class ByRows(System):
     def leave_one_out(self, alphas):
         """As for `ByFeatures`; 1 - h is alpha times a diagonal here, so that nothing cancels where a fit saturates."""
         vectors, values = self.diagonalize()
-        if values.min(initial=np.inf) + np.min(alphas) <= WELL * (values.max(initial=0.0) + np.min(alphas)):
+        if values.min(initial=np.inf) + np.min(alphas) <= UNREFINED * (values.max(initial=0.0) + np.min(alphas)):
             return None
         inverse = 1.0 / (values + np.asarray(alphas)[:, None])
         diagonal = inverse @ (vectors * vectors).T  # (L, n)
