@@ -25,6 +25,7 @@ _HOME = {
     "RidgeClassifier": "fastreg.models",
     "RidgeClassifierCV": "fastreg.models",
     "StabilitySelection": "fastreg.models",
+    "cross_validate_paths": "fastreg.selection.responses",
     "GramAccumulator": "fastreg.accumulator",
     "cross_validate_blocks": "fastreg.accumulator",
     "ConvergenceWarning": "sklearn.exceptions",

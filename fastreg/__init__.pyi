@@ -18,6 +18,7 @@ from fastreg.path import fit_paths as fit_paths
 from fastreg.path import lasso_path as lasso_path
 from fastreg.result import RegularizationPath as RegularizationPath
 from fastreg.ridge_trace import ridge_path as ridge_path
+from fastreg.selection.responses import cross_validate_paths as cross_validate_paths
 
 __all__ = [
     "fit_path",
@@ -36,6 +37,7 @@ __all__ = [
     "RidgeClassifier",
     "RidgeClassifierCV",
     "StabilitySelection",
+    "cross_validate_paths",
     "GramAccumulator",
     "cross_validate_blocks",
     "ConvergenceWarning",

@@ -215,7 +215,7 @@ def fit_paths(X, problems, *, precompute="auto", n_jobs=None, verbose=0):
     for problem in problems:
         if not isinstance(problem, Problem):
             raise TypeError(f"problems must hold Problem objects; it holds a {type(problem).__name__}.")
-        tasks += _tasks(X, problem, weights)
+        tasks += tasks_of(X, problem, weights)
     if not tasks:
         raise ValueError("problems is empty; pass at least one Problem.")
     solutions = solve(X, names, tasks, precompute=precompute, n_jobs=n_jobs, verbose=verbose)
@@ -241,7 +241,7 @@ def as_path(X, task, solution, names):
     )
 
 
-def _tasks(X, problem, weights):
+def tasks_of(X, problem, weights):
     """The engine's tasks for one problem; `weights` remembers the arrays made from earlier sample_weight objects."""
     n, p = X.shape
     rows, _ = validation.as_responses(problem.y, n)
@@ -475,7 +475,7 @@ def enet_path(
         max_iter=max_iter,
         coef_init=coef_init,
     )
-    (task,) = _tasks(X, problem, {})
+    (task,) = tasks_of(X, problem, {})
     task.random_state = seed
     (solution,) = solve(X, names, [task], precompute=precompute, n_jobs=n_jobs, verbose=verbose)
     coefs = solution.coefs.toarray().astype(X.dtype, copy=False)

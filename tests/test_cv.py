@@ -18,7 +18,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fastreg import ElasticNetCV, LassoCV, fit_path
+from fastreg import ElasticNetCV, LassoCV, cross_validate_paths, fit_path
 
 STORAGES = {"C": np.ascontiguousarray, "F": np.asfortranarray, "csc": sparse.csc_matrix, "csr": sparse.csr_array}
 SPLITTERS = [
@@ -381,3 +381,37 @@ def test_folds_that_are_alike_or_leave_nothing_out():
     model = LassoCV(cv=splits, alphas=8).fit(X, y)
     errors, _ = by_hand(X, y, None, splits, model.alphas_)
     assert_allclose(model.mse_path_, errors, rtol=1e-7)
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_many_responses_are_as_many_searches(storage):
+    X, y, weights = data(10)
+    rng = np.random.default_rng(1)
+    Y, offset = np.column_stack([y, y**2 / 5, rng.normal(size=60)]), rng.normal(size=60)
+    options = {"alphas": 12, "eps": 0.02, "standardize": True, "l1_ratio": 0.7}
+    found = cross_validate_paths(STORAGES[storage](X), Y, cv=4, sample_weight=weights, offset=offset, **options)
+    simple = cross_validate_paths(
+        STORAGES[storage](X), Y, cv=4, sample_weight=weights, offset=offset, selection_rule="1se", **options
+    )
+    for k in range(3):
+        one = ElasticNetCV(cv=KFold(4), **options).fit(X, Y[:, k], sample_weight=weights, offset=offset)
+        assert_allclose(found.errors[k], one.mse_path_, rtol=1e-7, atol=1e-9)
+        assert found.alpha[k] == pytest.approx(one.alpha_)
+        assert simple.alpha[k] == pytest.approx(one.alpha_1se_)
+        assert_allclose(found.coefs[:, [k]].toarray().ravel(), one.coef_, atol=1e-7)
+        assert found.intercepts[k] == pytest.approx(one.intercept_, abs=1e-6)
+    assert found.relative_gaps.max() <= 1e-9
+
+
+def test_one_alpha_for_all_responses():
+    X, y, _ = data(11)
+    Y = np.column_stack([y, 100 * y, np.random.default_rng(2).normal(size=60)])
+    found = cross_validate_paths(X, Y, alpha_per_response=False, alphas=15, eps=1e-4)
+    assert (found.alpha == found.alpha[0]).all()
+    assert (found.alphas == found.alphas[0]).all()
+    mean = found.errors.mean(axis=2)
+    assert found.alpha[0] == found.alphas[0][(mean / mean.min(axis=1, keepdims=True)).mean(axis=0).argmin()]
+    with pytest.raises(ValueError, match="needs alpha_per_response=True"):
+        cross_validate_paths(X, Y, alpha_per_response=False, selection_rule="1se")
+    with pytest.raises(ValueError, match="scoring='r2' must be one of 'mse', 'mae'"):
+        cross_validate_paths(X, Y, scoring="r2")

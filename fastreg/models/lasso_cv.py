@@ -1,6 +1,7 @@
 """LassoCV and ElasticNetCV: alpha, and l1_ratio, by cross-validation."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 from sklearn import get_config
@@ -220,8 +221,9 @@ class ElasticNetCV(LinearRegressor):
         error = self._error()
         validation.check_finite(X, names)
         splits = self._splits(X, response, params)
+        whole = [replace(task, l1_ratio=ratio) for ratio in ratios]
         found = cross_validate(
-            X, names, task, ratios, splits, error, offset=offset, precompute=precompute, n_jobs=n_jobs, verbose=verbose
+            X, names, whole, splits, error, offset=offset, precompute=precompute, n_jobs=n_jobs, verbose=verbose
         )
 
         best, one_se = found.best(), found.within_one_se()

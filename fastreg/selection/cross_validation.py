@@ -52,22 +52,23 @@ class CrossValidation:
         r = int(mean.min(axis=1).argmin())
         return r, int(mean[r].argmin())
 
-    def within_one_se(self):
-        """(r, i): the largest alpha, at the best l1_ratio, with a mean error within one standard error of the best."""
-        r, i = self.best()
-        return r, int(np.flatnonzero(self.mean[r] <= self.mean[r, i] + self.standard_error[r, i])[0])
+    def within_one_se(self, r=None):
+        """(r, i): the largest alpha, at this r (None: the best), with an error within a standard error of the least."""
+        r = self.best()[0] if r is None else r
+        mean, i = self.mean[r], int(self.mean[r].argmin())
+        return r, int(np.flatnonzero(mean <= mean[i] + self.standard_error[r, i])[0])
 
 
-def cross_validate(X, names, task, l1_ratios, splits, score, *, offset=None, precompute="auto", n_jobs=None, verbose=0):
-    """Fit every l1_ratio on all rows and without each fold, in one batch.
+def cross_validate(X, names, whole, splits, score, *, offset=None, precompute="auto", n_jobs=None, verbose=0):
+    """Fit every problem on all rows and without each fold, in one batch.
 
     Parameters
     ----------
     X : checked matrix of shape (n, p)
     names : ndarray of shape (p,) or None
-    task : Task
-        The problem on all rows; its l1_ratio is overridden.
-    l1_ratios : sequence of R floats
+    whole : list of R Task
+        The problems on all rows, with as many alphas each and the same weights: one response with several l1_ratios, or
+        several responses.
     splits : list of K pairs of row indices (train, test)
         Rows in neither are left out of both; a row twice in `train` counts twice.
     score : callable(y, prediction (t, L), weights or None, rows) -> (L,)
@@ -85,15 +86,15 @@ def cross_validate(X, names, task, l1_ratios, splits, score, *, offset=None, pre
         If a fold has no row of positive weight to fit, all of them have none to be judged by, or an error is NaN.
     """
     n = X.shape[0]
-    whole = [replace(task, l1_ratio=ratio) for ratio in l1_ratios]
-    if not isinstance(task.alphas, np.ndarray):
+    base = whole[0].weights
+    if not isinstance(whole[0].alphas, np.ndarray):
         grids = grids_of(as_design(X), whole, n_jobs)
         whole = [replace(one, alphas=grid) for one, grid in zip(whole, grids, strict=True)]
     weights = []
     for train, _ in splits:
         present = np.bincount(train, minlength=n).astype(np.float64)
-        weights.append(present if task.weights is None else present * task.weights)
-    fold_weights = np.array([len(test) if task.weights is None else task.weights[test].sum() for _, test in splits])
+        weights.append(present if base is None else present * base)
+    fold_weights = np.array([len(test) if base is None else base[test].sum() for _, test in splits])
     validation.check_folds(weights, fold_weights)
     tasks = whole + [replace(one, weights=w) for w in weights for one in whole]
     solutions = solve(X, names, tasks, precompute=precompute, n_jobs=n_jobs, verbose=verbose)
@@ -101,17 +102,16 @@ def cross_validate(X, names, task, l1_ratios, splits, score, *, offset=None, pre
     scores, gaps = np.empty((R, L, K)), np.empty((R, L, K))
     for k, (_, test) in enumerate(splits):
         rows = np.asarray(test)
-        y = task.y[rows] if offset is None else task.y[rows] + offset[rows]
-        held = None if task.weights is None else task.weights[rows]
+        held = None if base is None else base[rows]
         for r in range(R):
             solution = solutions[R * (k + 1) + r]
             gaps[r, :, k] = solution.dual_gaps / (solution.null_objective or 1.0)
             if held is not None and not held.any():
                 scores[r, :, k] = np.nan
                 continue
-            prediction = predict_rows(X, rows, solution)
+            y, prediction = whole[r].y[rows], predict_rows(X, rows, solution)
             if offset is not None:
-                prediction += offset[rows, None]
+                y, prediction = y + offset[rows], prediction + offset[rows, None]
             scores[r, :, k] = score(y, prediction, held, rows)
     validation.check_scores(scores, fold_weights)
     return CrossValidation(np.array([one.alphas for one in whole]), scores, gaps, fold_weights, solutions[:R])
