@@ -296,21 +296,23 @@ def least_squares(A, b):
 @pytest.mark.parametrize("alpha", [0.0, 1e-18, 1e-12, 1e-6, 1.0])
 @pytest.mark.parametrize("shape", [(80, 12), (12, 20)])
 def test_ill_conditioned_designs(alpha, shape):
-    """As good as a singular value decomposition of X, the most careful of the common ways."""
+    """Never worse than a singular value decomposition of X, the most careful of the common ways."""
     Ridge = pytest.importorskip("sklearn.linear_model").Ridge
-    rng = np.random.default_rng(0)
-    U, V = (np.linalg.qr(rng.standard_normal((size, 12)))[0] for size in shape)
-    X = (U * np.geomspace(1.0, 1e-10, 12)) @ V.T
-    y = X @ rng.standard_normal(shape[1]) + 1e-3 * rng.standard_normal(shape[0])
     if alpha == 0.0 and shape[0] < shape[1]:
         alpha = 1e-16
-    fit = fit_ridge(RidgeData(X, y[:, None], None, False), np.array([alpha]))
-    penalty = np.sqrt(WIDE(alpha)) * np.eye(shape[1])
-    expected = least_squares(np.vstack([X, penalty]), np.append(y, np.zeros(shape[1])))
-    size = float(np.abs(expected).max())
-    error = np.abs(fit.coefs[:, 0] - expected).max() / size
-    theirs = np.abs(Ridge(alpha, fit_intercept=False, solver="svd").fit(X, y).coef_ - expected).max() / size
-    assert error <= max(10 * theirs, 1e-13)  # two roundings of one size, of which either may be the luckier
+    penalty, errors = np.sqrt(WIDE(alpha)) * np.eye(shape[1]), []
+    for seed in range(9):  # the median, since of two roundings of one size either may be the luckier
+        rng = np.random.default_rng(seed)
+        U, V = (np.linalg.qr(rng.standard_normal((size, 12)))[0] for size in shape)
+        X = (U * np.geomspace(1.0, 1e-10, 12)) @ V.T
+        y = X @ rng.standard_normal(shape[1]) + 1e-3 * rng.standard_normal(shape[0])
+        mine = fit_ridge(RidgeData(X, y[:, None], None, False), np.array([alpha])).coefs[:, 0]
+        theirs = Ridge(alpha, fit_intercept=False, solver="svd").fit(X, y).coef_
+        expected = least_squares(np.vstack([X, penalty]), np.append(y, np.zeros(shape[1])))
+        size = float(np.abs(expected).max())
+        errors.append([float(np.abs(w - expected).max() / size) for w in (mine, theirs)])
+    mine, theirs = np.median(errors, axis=0)
+    assert mine <= max(2 * theirs, 1e-13)
 
 
 @pytest.mark.parametrize("storage", ["C", "F"])

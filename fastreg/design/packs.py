@@ -1,4 +1,4 @@
-"""Gram matrices of a dense X from packed pieces: each is read once, widened, shifted and put column by column."""
+"""Whole Gram matrices: of any design as it lies, or of a dense X packed piece by piece, widened and shifted once."""
 
 import numpy as np
 
@@ -7,6 +7,23 @@ from .dense import Dense
 
 PACK_BYTES = 4 << 20  # of a piece: it stays in L3
 LEAST = 512  # rows of a piece
+
+
+def full_gram(design, means, weights=None, jobs=1, order=None):
+    """Weighted Gram matrix (p, p) of all columns of a design, `means` (p,) taken off them; symmetric to the bit.
+
+    For a sparse design `means` are zeros, or the columns' own under these weights.  The columns, and `means`, come in
+    the given order.
+    """
+    every = np.arange(design.p, dtype=np.intp) if order is None else order
+    gram = np.empty((design.p, design.p))
+
+    def store(first, stop, start, block):  # comes on and above the diagonal
+        gram[first:stop, start : start + block.shape[1]] = block
+
+    design.gram_columns(every, every, means, weights, store, jobs)
+    upper = np.triu(gram)
+    return upper + np.triu(upper, 1).T
 
 
 def packed_gram(fill, size, length, right=None, weights=None, jobs=1):
@@ -33,7 +50,6 @@ def packed_gram(fill, size, length, right=None, weights=None, jobs=1):
     pieces = [(first, min(first + step, length)) for first in range(0, length, step)]
     gram = np.zeros((size, size))
     products = None if right is None else np.zeros((size, right.shape[1]))
-    every, zeros = np.arange(size, dtype=np.intp), np.zeros(size)
     for wave in range(0, len(pieces), jobs):
         some = pieces[wave : wave + jobs]
         inner = max(1, jobs // len(some))
@@ -44,12 +60,7 @@ def packed_gram(fill, size, length, right=None, weights=None, jobs=1):
             buffer = aligned((size, stop - first))
             fill(buffer, first, stop)
             design = Dense(buffer.T)
-            part = np.empty((size, size))
-
-            def store(low, high, start, block):
-                part[low:high, start : start + block.shape[1]] = block
-
-            design.gram_columns(every, every, zeros, None if weights is None else weights[first:stop], store, inner)
+            part = full_gram(design, np.zeros(size), None if weights is None else weights[first:stop], inner)
             cross = None if right is None else design.correlations(np.ascontiguousarray(right[first:stop]), inner)
             results[k] = part, cross
 
@@ -58,5 +69,4 @@ def packed_gram(fill, size, length, right=None, weights=None, jobs=1):
             gram += part
             if right is not None:
                 products += cross
-    upper = np.triu(gram)
-    return upper + np.triu(upper, 1).T, products
+    return gram, products

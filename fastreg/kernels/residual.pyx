@@ -473,7 +473,8 @@ cdef class ResidualSet:
         The whole step, those whose sign turns going to zero, or, if `careful`, to the exact minimum along the line.
         """
         cdef int k, j, products = 0
-        cdef double rz = 0.0, rz_new, step, curvature, l1, size = 0.0, left = INFINITY, scale, goal = FINE * self.goal, target = max(goal, ROUGH * gap)
+        cdef double rz = 0.0, rz_new, step, curvature, l1, size = 0.0, left = INFINITY, scale
+        cdef double goal = FINE * self.goal, target = max(goal, ROUGH * gap)
         cdef bint turning = False
         self.free = 0
         for j in range(<int>self.m):
@@ -563,8 +564,8 @@ cdef class ResidualSet:
     cdef int move_carefully(self) noexcept nogil:
         """Go along d to the minimum; returns how many kinks there were."""
         cdef int k, j, count = 0
-        self.product(self.d)                        # h = H d
         cdef double slope = 0.0, curvature = 0.0, t, far, stop = INFINITY, w, l1
+        self.product(self.d)                        # h = H d
         for k in range(self.free):
             j = self.F[k]
             w, l1 = self.w[j], self.l1 * self.f1[j]

@@ -2,8 +2,9 @@
 
 from fastreg.models.lasso import ElasticNet, Lasso
 from fastreg.models.lasso_cv import ElasticNetCV, LassoCV
-from fastreg.models.ridge import Ridge, RidgeCV
+from fastreg.models.ridge import Ridge
 from fastreg.models.ridge_classifier import RidgeClassifier, RidgeClassifierCV
+from fastreg.models.ridge_cv import RidgeCV
 from fastreg.models.stability import StabilitySelection
 
 __all__ = [

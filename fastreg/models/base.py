@@ -106,3 +106,10 @@ def labels_of(decision, classes, multilabel=False):
     if decision.ndim == 2:
         return classes[decision.argmax(axis=1)]
     return classes[(decision > 0) * (len(classes) - 1)]
+
+
+class Given(RegressorMixin, BaseEstimator):
+    """Stands before a scorer in place of a fitted regressor: it predicts what it is given."""
+
+    def predict(self, X):
+        return X

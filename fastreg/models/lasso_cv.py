@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import DataConversionWarning
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
@@ -13,7 +12,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import check_is_fitted
 
 from fastreg import validation
-from fastreg.models.base import LinearRegressor
+from fastreg.models.base import Given, LinearRegressor
 from fastreg.path import as_path, enet_path, lasso_path
 from fastreg.selection.cross_validation import absolute_error, cross_validate, squared_error
 from fastreg.solve import Task
@@ -345,7 +344,7 @@ class ElasticNetCV(LinearRegressor):
 
         def error(y, prediction, weights, rows):
             more = {} if weights is None else {"sample_weight": weights}
-            return np.array([-scorer(_Predicted(column), None, y, **more) for column in prediction.T])
+            return np.array([-scorer(Given(), column, y, **more) for column in prediction.T])
 
         return error
 
@@ -373,19 +372,6 @@ class ElasticNetCV(LinearRegressor):
             .add_self_request(self)
             .add(splitter=check_cv(self.cv), method_mapping=MethodMapping().add(caller="fit", callee="split"))
         )
-
-
-class _Predicted(RegressorMixin, BaseEstimator):
-    """A fitted regressor, for scorers, whose predictions are known."""
-
-    def __init__(self, prediction):
-        self.prediction = prediction
-
-    def predict(self, X):
-        return self.prediction
-
-    def __sklearn_is_fitted__(self):
-        return True
 
 
 class LassoCV(ElasticNetCV):

@@ -11,14 +11,8 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from fastreg import validation
 from fastreg.models.base import LinearClassifier, labels_of
-from fastreg.models.ridge import (
-    Judge,
-    RidgeModel,
-    RidgeSearch,
-    store_choice,
-    store_coefficients,
-    warn_if_singular,
-)
+from fastreg.models.ridge import RidgeModel, store_coefficients, warn_if_singular
+from fastreg.models.ridge_cv import Judge, RidgeSearch, store_choice
 
 
 @dataclass

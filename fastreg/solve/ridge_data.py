@@ -26,6 +26,10 @@ class RidgeData:
     factor : ndarray of shape (p,), or of shape (p, p), or None
         The diagonal of P (0: unpenalised, inf: excluded), or P itself, positive semidefinite; None: ones.
     jobs : int
+    far : bool
+        Whether some mean is so many times the spread that products have to be taken about it.
+    known_means, known_size, known_apart
+        What `means`, the system and `apart` have found: the last, and the norms (k,) of X'S(y - mean).
     """
 
     X: object
@@ -35,9 +39,9 @@ class RidgeData:
     factor: np.ndarray | None = None
     jobs: int = 1
     known_means: tuple | None = None
-    known_size: np.ndarray | None = None  # (k,) norms of X'S(y - mean)
+    known_size: np.ndarray | None = None
     known_apart: tuple | None = None
-    far: bool = False  # whether some mean is so many times the spread that products have to be taken about it
+    far: bool = False
 
     @property
     def total(self):

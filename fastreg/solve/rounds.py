@@ -32,13 +32,9 @@ def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None)
     ValueError
         If X holds NaN or infinity, or a given Gram matrix is not that of X.
     """
-    jobs = n_threads(n_jobs) if worth_threads(design, len(tasks)) else 1
-    if all(task.fit_intercept for task in tasks):
-        design.take_off_large_means(jobs)
-    targets, target_of = distinct_targets(design, tasks)
     gram, precompute = (precompute, True) if isinstance(precompute, np.ndarray) else (None, precompute)
-    plan = Plan(design, tasks, precompute)
-    batch = Batch(design, targets, plan, jobs)
+    batch, target_of = batch_for(design, tasks, precompute, n_jobs)
+    plan, targets, jobs = batch.plan, batch.Y, batch.jobs
     samples, solutions = {}, []
     for start in range(0, len(tasks), plan.at_once):
         runs, before, samples = [], samples, {}  # those of weights that do not come again may go
@@ -50,7 +46,7 @@ def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None)
                 samples[key] = Sample(design, task.weights, task.fit_intercept, jobs, plan.keeps_gram(task))
                 if gram is not None:
                     samples[key].adopt(gram)
-            runs.append(Run(task, samples[key], target, targets[0][target]))
+            runs.append(Run(task, samples[key], target, targets[target]))
         stop = min(start + plan.at_once, len(tasks))
         batch.solve(runs, progress and (lambda share, a=start, b=stop: progress(a + share * (b - a), len(tasks))))
         solutions += [solution(run, design.p) for run in runs]
@@ -59,20 +55,24 @@ def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None)
     return solutions
 
 
-def grids_of(design, tasks, n_jobs=None):
-    """The alphas of each task, automatic grids settled: one product with X, and nothing solved but the null models."""
+def batch_for(design, tasks, precompute, n_jobs):
+    """(the batch of these tasks, the row of its Y that each of them has)."""
     jobs = n_threads(n_jobs) if worth_threads(design, len(tasks)) else 1
     if all(task.fit_intercept for task in tasks):
         design.take_off_large_means(jobs)
     targets, target_of = distinct_targets(design, tasks)
-    batch = Batch(design, targets, Plan(design, tasks, "auto"), jobs)
-    samples = {}
-    runs = []
+    return Batch(design, targets, Plan(design, tasks, precompute), jobs), target_of
+
+
+def grids_of(design, tasks, n_jobs=None):
+    """The alphas of each task, automatic grids settled: one product with X, and nothing solved but the null models."""
+    batch, target_of = batch_for(design, tasks, "auto", n_jobs)
+    samples, runs = {}, []
     for task, target in zip(tasks, target_of, strict=True):
         key = id(task.weights), task.fit_intercept
         if key not in samples:
-            samples[key] = Sample(design, task.weights, task.fit_intercept, jobs, keeps_gram=False)
-        runs.append(Run(task, samples[key], target, targets[0][target]))
+            samples[key] = Sample(design, task.weights, task.fit_intercept, batch.jobs, keeps_gram=False)
+        runs.append(Run(task, samples[key], target, batch.Y[target]))
     batch.begin(runs)
     return [run.alphas for run in runs]
 

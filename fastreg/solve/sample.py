@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..design import as_design
+from ..design.packs import full_gram
 from ..kernels.panels import mirror
 
 SPOTS = 16  # columns on which a given Gram matrix is checked
@@ -118,16 +119,9 @@ class Sample:
         if design.shift is not None:
             part.shift = design.shift
         total = float(weights.sum())
-        gram = np.empty((design.p, design.p))
-
-        def store(first, stop, start, block):
-            gram[first:stop, start : start + block.shape[1]] = block
-
         mean = part.moments(every, weights, total, True, self.jobs)[0] if self.centred else np.zeros(design.p)
-        part.gram_columns(every, every, mean, weights, store, self.jobs)
-        upper = np.triu(gram)
         moved = total * (mean - whole.mean)
-        gram = whole.gram * whole.total - (upper + np.triu(upper, 1).T)
+        gram = whole.gram * whole.total - full_gram(part, mean, weights, self.jobs, every)
         if self.centred:  # the rows differ in their mean too, here and there
             gram -= np.outer(moved, moved) * (1.0 / total + 1.0 / self.total)
         square = np.diag(gram)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..design import as_design
-from ..design.packs import packed_gram
+from ..design.packs import full_gram, packed_gram
 
 NEAR = 3.0  # standard deviations: sums about zero lose no more than a digit to a mean of so many
 
@@ -148,7 +148,7 @@ def block_sums(X, Y, weights, origin_x, origin_y, jobs):
     ones = np.ones(m) if weights is None else weights
     right = np.column_stack([scaled, ones])
     if hasattr(X, "format"):
-        xx, products = whole_gram(as_design(X), weights, jobs), X.T @ right
+        xx, products = full_gram(as_design(X), np.zeros(p), weights, jobs), X.T @ right
         far = np.flatnonzero(origin_x)
         if len(far):
             Z = X[:, far].toarray() - origin_x[far]
@@ -159,7 +159,7 @@ def block_sums(X, Y, weights, origin_x, origin_y, jobs):
             products[far] = Z.T @ right
     elif X.dtype == np.float64 and X.flags.f_contiguous and not origin_x.any():  # nothing to pack
         design = as_design(X)
-        xx, products = whole_gram(design, weights, jobs), design.correlations(right, jobs)
+        xx, products = full_gram(design, np.zeros(p), weights, jobs), design.correlations(right, jobs)
     else:
 
         def fill(buffer, first, stop):
@@ -175,25 +175,11 @@ def block_sums(X, Y, weights, origin_x, origin_y, jobs):
 def far_means(X, weights):
     """(p,) means of the columns of a sparse X that are nearly full and far from zero; zeros for the others."""
     means = np.zeros(X.shape[1])
-    counts = np.diff(X.indptr) if X.format == "csc" else np.bincount(X.indices, minlength=X.shape[1])
-    full = np.flatnonzero(counts > 0.5 * X.shape[0])
+    design = as_design(X)
+    full = np.flatnonzero(design.counts > 0.5 * X.shape[0])
     if len(full):
         total = float(X.shape[0]) if weights is None else weights.sum()
-        mean, square, _ = as_design(X).moments(full, weights, total, True)
+        mean, square, _ = design.moments(full, weights, total, True)
         far = mean * mean > NEAR * NEAR * square / total
         means[full[far]] = mean[far]
     return means
-
-
-def whole_gram(design, weights, jobs):
-    """X'SX, of X as it lies."""
-    p = design.p
-    gram = np.empty((p, p))
-    every = np.arange(p, dtype=np.intp)
-
-    def store(first, stop, start, block):
-        gram[first:stop, start : start + block.shape[1]] = block
-
-    design.gram_columns(every, every, np.zeros(p), weights, store, jobs)
-    upper = np.triu(gram)
-    return upper + np.triu(upper, 1).T

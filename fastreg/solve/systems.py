@@ -4,7 +4,8 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh, lapack, svd
 from scipy.linalg.blas import dsyrk
 
-from ..design.packs import packed_gram
+from ..design import as_design
+from ..design.packs import full_gram, packed_gram
 from .ridge_data import ROW_BYTES, correlate, dense, is_far, predict
 from .sums import Sums
 
@@ -67,7 +68,7 @@ class System:
         with np.errstate(divide="ignore"):
             self.scale = np.where(factor > 0, 1.0 / np.sqrt(factor), 0.0)
         self.mean, self.level = data.means()
-        self.total, root = data.total, data.root
+        root = data.root
         self.free_columns = root[:, None] * (dense(data.X[:, self.free]) - self.mean[self.free])
         basis = np.hstack([root[:, None]] * data.fit_intercept + [self.free_columns])
         self.Q = np.empty((n, 0))
@@ -111,7 +112,7 @@ class ByFeatures(System):
 
     def __init__(self, sums, fit_intercept, factor, data=None):
         self.data, self.fit_intercept = data, fit_intercept
-        self.mean, self.level, gram, self.cross, self.squares = sums.centred(fit_intercept)
+        self.mean, self.level, gram, self.cross, _ = sums.centred(fit_intercept)
         self.total = sums.weight
         factor = np.ones(len(gram)) if factor is None else factor
         self.kept = np.flatnonzero(np.isfinite(factor)) if factor.ndim == 1 else np.arange(len(gram))
@@ -261,8 +262,7 @@ class ByRows(System):
             apart, scale = data.apart(), self.scale.copy()
             if apart is not None:
                 scale[apart[0]] = 0.0
-            A = data.X.multiply(root[:, None]).multiply(scale).tocsr()
-            kernel = (A @ A.T).toarray()
+            kernel = full_gram(as_design(data.X.T), np.zeros(len(root)), scale**2, data.jobs) * np.outer(root, root)
             if apart is not None:
                 Z = root[:, None] * apart[1] * self.scale[apart[0]]
                 kernel += Z @ Z.T
@@ -397,7 +397,6 @@ class Decomposed(System):
             Z -= self.Q @ (self.Q.T @ Z)
         U, s, Vt = svd(Z, full_matrices=False, overwrite_a=True, check_finite=False)
         rank = s > EPS * max(n, p) * s.max(initial=0.0)
-        self.deficient = int((~rank).sum())
         self.U, self.s, self.Vt = U[:, rank], s[rank], Vt[rank]
 
     def coefs(self, alpha, columns=slice(None), many=False):

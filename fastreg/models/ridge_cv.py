@@ -1,0 +1,266 @@
+"""Ridge regression at the alpha that cross-validation chooses."""
+
+import warnings
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import check_cv
+
+from fastreg import validation
+from fastreg.models.base import Given, LinearRegressor
+from fastreg.models.ridge import Smoother, store_coefficients, warn_if_singular
+from fastreg.models.ridge_fits import Terms, cross_validate, fit_problem, leave_one_out, r2_scores
+from fastreg.solve import n_threads
+from fastreg.solve.ridge_data import RidgeData
+
+
+@dataclass
+class Judge:
+    """Scores predictions for some rows; higher is better."""
+
+    y: np.ndarray  # (n,) or (n, k): what they are compared with
+    flat: bool  # whether scorers know a single column of predictions as 1-d
+    scorer: Any  # None: R^2
+    stand_in: Any  # the estimator that a scorer gets to see
+    weights: np.ndarray | None  # (n,)
+
+    def __post_init__(self):
+        if self.weights is None or self.scorer is None:
+            return
+        if "sample_weight" not in signature(getattr(self.scorer, "_score_func", self.scorer)).parameters:
+            self.weights = None
+            warnings.warn(f"scores are not weighted: {self.scorer} takes no sample_weight.", UserWarning, stacklevel=4)
+
+    def __call__(self, predictions, rows=slice(None), column=None):
+        """The score of predictions (m, k), or of one column of them."""
+        y = self.y[rows]
+        metadata = {} if self.weights is None else {"sample_weight": self.weights[rows]}
+        if column is not None:
+            y, predictions = y[:, column], predictions[:, column]
+        elif self.flat:
+            predictions = predictions[:, 0]
+        return float(self.scorer(self.stand_in, predictions, y, **metadata))
+
+    def across(self, predictions, rows):
+        """(L,) scores of predictions (L, m, k)."""
+        if self.scorer is None:
+            weights = None if self.weights is None else self.weights[rows]
+            return r2_scores(self.y[rows].reshape(len(rows), -1), predictions, weights)
+        return np.array([self(one, rows) for one in predictions])
+
+
+class RidgeSearch:
+    """The parameters of RidgeCV and RidgeClassifierCV, and the choice among their alphas."""
+
+    def _options(self):
+        """The parameters that need no data, checked."""
+        store = validation.as_bool(self.store_cv_results, "store_cv_results")
+        per_target = validation.as_bool(getattr(self, "alpha_per_target", False), "alpha_per_target")
+        for name, given in (("store_cv_results", store), ("alpha_per_target", per_target)):
+            if self.cv is not None and given:
+                raise ValueError(f"cv!=None and {name}=True are incompatible: only leave-one-out (cv=None) can do it.")
+        if self.scoring is not None and not isinstance(self.scoring, str) and not callable(self.scoring):
+            raise TypeError(f"scoring must be None, the name of a scorer or a scorer; it is {self.scoring!r}.")
+        return {
+            "alphas": validation.as_candidates(self.alphas, with_zero=self.cv is not None),
+            "fit_intercept": validation.as_bool(self.fit_intercept, "fit_intercept"),
+            "scorer": None if self.scoring is None else check_scoring(self, scoring=self.scoring),
+            "svd": validation.as_gcv_mode(getattr(self, "gcv_mode", None)) == "svd",
+            "per_target": per_target,
+            "standardize": validation.as_bool(self.standardize, "standardize"),
+            "n_jobs": validation.as_n_jobs(self.n_jobs),
+        }
+
+    def _search(self, X, names, rows, weights, judge, groups, options):
+        """(fit at the best alpha, what is to be published besides) for checked responses (k, n)."""
+        alphas, n_jobs = options["alphas"], options["n_jobs"]
+        data = RidgeData(X, rows.T, weights, options["fit_intercept"], jobs=n_threads(n_jobs))
+        terms = Terms(options["standardize"], validation.as_penalty_factor(self.penalty_factor, X.shape[1]))
+        found = {}
+        if self.cv is None:
+            errors, system = leave_one_out(data, names, alphas, terms, options["svd"])
+            scores, results = self._left_out_scores(data, errors, judge, options)
+            if self.store_cv_results:
+                found["cv_results_"] = np.ascontiguousarray(results.transpose(1, 2, 0), dtype=X.dtype)
+        else:
+            splits = self._splits(X, judge.y, weights, groups)
+            scores, system = cross_validate(data, names, alphas, terms, splits, judge.across, n_jobs)
+            scores = scores.mean(axis=0)
+        valid = np.where(np.isnan(scores), -np.inf, scores)
+        if not np.isfinite(valid).any():
+            warnings.warn(
+                f"No alpha has a finite score, and the first, {alphas[0]:.6g}, was taken. R^2, the default for folds, "
+                "is not defined for a single row: pass scoring='neg_mean_squared_error', or cv=None for leave-one-out.",
+                UndefinedMetricWarning,
+                stacklevel=3,
+            )
+        best = valid.argmax(axis=0)  # the first of those that are as good
+        found["alpha_"] = alphas[best] if best.ndim else float(alphas[best])
+        found["best_score_"] = scores[best, np.arange(len(best))] if best.ndim else float(scores[best])
+        chosen = np.broadcast_to(alphas[best], len(rows)).copy()
+        return fit_problem(data, names, chosen, terms, n_jobs=n_jobs, system=system), found
+
+    def _left_out_scores(self, data, errors, judge, options):
+        """Scores (L,) or (L, k) from errors (L, n, k), and what those become: weighted squares or predictions."""
+        each = options["per_target"] and errors.shape[2] > 1
+        if options["scorer"] is None:
+            squares = np.square(errors, out=errors)
+            if data.weights is not None:
+                squares *= data.weights[:, None]
+            return -squares.mean(axis=1 if each else (1, 2)), squares
+        predictions = np.subtract(data.Y, errors, out=errors)
+        if each:
+            scores = [[judge(one, column=j) for j in range(one.shape[1])] for one in predictions]
+        else:
+            scores = [judge(one) for one in predictions]
+        return np.array(scores), predictions
+
+    def _splits(self, X, y, weights, groups):
+        """The folds, as a list of (train, test) row numbers."""
+        every = np.arange(X.shape[0])
+        splitter = check_cv(self.cv, y, classifier=is_classifier(self))
+        splits = [(every[train], every[test]) for train, test in splitter.split(X, y, groups)]
+        if not splits:
+            raise ValueError("cv yields no split of the rows into training and test rows.")
+        for part in (part for split in splits for part in split):
+            if len(part) == 0 or (weights is not None and not weights[part].any()):
+                raise ValueError("cv yields a split without a training or without a test row (of positive weight).")
+        return splits
+
+
+class RidgeCV(RidgeSearch, Smoother, LinearRegressor):
+    """Ridge regression that chooses alpha by cross-validation.
+
+    By default by leave-one-out, exact for all alphas and all columns of y from a single factorization. The model is
+    that of `Ridge` at the alpha with the best score.
+
+    Parameters
+    ----------
+    alphas : float or array-like of shape (L,), default=(0.1, 1.0, 10.0)
+        Candidates, > 0 for leave-one-out and >= 0 otherwise, with the scaling of `Ridge`. Of those with the same score
+        the first is chosen.
+    fit_intercept : bool, default=True
+        The intercept is not penalised.
+    scoring : str, callable or None, default=None
+        A scorer. None is the mean of the negative squared errors, each times its sample weight, for leave-one-out, and
+        R^2 otherwise. For leave-one-out the predictions of all rows are scored together; folds are scored one by one
+        and all count the same. A scorer gets the sample weights if it takes them.
+    cv : int, cross-validation generator, iterable of (train, test) or None, default=None
+        None is leave-one-out; an integer the number of folds of consecutive rows.
+    gcv_mode : {"auto", "svd", "eigen"} or None, default=None
+        "svd" decomposes X itself in leave-one-out, which "auto", None and "eigen" do only where X is so close to
+        singular that it is needed.
+    store_cv_results : bool, default=False
+        Keep `cv_results_`. Only for leave-one-out.
+    alpha_per_target : bool, default=False
+        Choose an alpha for each column of y. Only for leave-one-out.
+    standardize, penalty_factor, n_jobs
+        As in `Ridge`. The standard deviations are those of the training rows in folds, of all rows in leave-one-out.
+
+    Attributes
+    ----------
+    alpha_ : float, or ndarray of shape (k,) with ``alpha_per_target=True`` and k > 1
+    best_score_ : float, or ndarray of shape (k,)
+    cv_results_ : ndarray of shape (n, L) or (n, k, L)
+        With ``store_cv_results=True``: squared left-out errors times sample weights, or with a `scoring` the left-out
+        predictions.
+    coef_, intercept_, dual_gap_, residual_, df_, sparse_coef_, n_features_in_, feature_names_in_
+        As in `Ridge`.
+
+    See Also
+    --------
+    Ridge : at a given alpha.
+
+    Notes
+    -----
+    The error of row i under a fit without it is its residual over 1 less its leverage (Allen 1974); the rows of an
+    eigendecomposition give all leverages for all alphas. Folds of a long X cost one pass over it: the Gram matrix of a
+    training set is that of all rows less the fold's.
+
+    References
+    ----------
+    D. M. Allen, "The relationship between variable selection and data augmentation and a method for prediction",
+    Technometrics 16 (1974).
+
+    Examples
+    --------
+    >>> from fastreg import RidgeCV
+    >>> model = RidgeCV(alphas=[0.01, 1.0, 100.0]).fit([[0.0], [1.0], [2.0], [3.0]], [0.0, 2.0, 4.0, 6.5])
+    >>> model.alpha_
+    0.01
+    """
+
+    def __init__(
+        self,
+        alphas=(0.1, 1.0, 10.0),
+        *,
+        fit_intercept=True,
+        scoring=None,
+        cv=None,
+        gcv_mode=None,
+        store_cv_results=False,
+        alpha_per_target=False,
+        standardize=False,
+        penalty_factor=None,
+        n_jobs=None,
+    ):
+        self.alphas = alphas
+        self.fit_intercept = fit_intercept
+        self.scoring = scoring
+        self.cv = cv
+        self.gcv_mode = gcv_mode
+        self.store_cv_results = store_cv_results
+        self.alpha_per_target = alpha_per_target
+        self.standardize = standardize
+        self.penalty_factor = penalty_factor
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y, sample_weight=None, groups=None):
+        """Choose alpha and fit the model.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or sparse matrix of shape (n, p)
+            As in `Ridge.fit`.
+        y : array-like of shape (n,) or (n, k)
+        sample_weight : float or array-like of shape (n,), default=None
+            Weights >= 0, as in `Ridge.fit`. A row is left out with its whole weight.
+        groups : array-like of shape (n,), default=None
+            For a `cv` that splits by groups.
+
+        Returns
+        -------
+        self
+            Unchanged if the fit is interrupted or fails.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument or a parameter is not as described, if X is sparse with more than 6,000 rows and columns and
+            ``cv=None``, or if a row cannot be left out.
+        """
+        options = self._options()
+        X, names = validation.as_matrix(X)
+        rows, y_ndim = validation.as_responses(y, X.shape[0])
+        weights = validation.as_counts(sample_weight, X.shape[0])
+        judge = Judge(rows[0] if y_ndim == 1 else rows.T, y_ndim == 1, options["scorer"], Given(), weights)
+        fit, found = self._search(X, names, rows, weights, judge, groups, options)
+        warn_if_singular(fit)
+        store_coefficients(self, fit, names, X.dtype, y_ndim)
+        store_choice(self, found, y_ndim)
+        self._fit = fit
+        return self
+
+
+def store_choice(model, found, y_ndim):
+    """`alpha_`, `best_score_` and, if wanted, `cv_results_`."""
+    model.__dict__.pop("cv_results_", None)
+    if "cv_results_" in found and y_ndim == 1:
+        found["cv_results_"] = np.ascontiguousarray(found["cv_results_"][:, 0])
+    for name, value in found.items():
+        setattr(model, name, value)
