@@ -201,8 +201,10 @@ def test_closed_pipe(table):
 @posix
 def test_ctrl_c_while_working():
     code = """
-import sys, time
+import signal, sys, time
 from fastreg.report import cli, data
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
 
 def wait():
     print("working", flush=True)
