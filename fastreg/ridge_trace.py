@@ -1,15 +1,69 @@
 """The ridge trace: ridge regression at every alpha of a grid, as a path."""
 
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 
 from fastreg import validation
 from fastreg.result import RegularizationPath
 from fastreg.solve import n_threads
-from fastreg.solve.ridge import fit_ridge
-from fastreg.solve.ridge_data import RidgeData, predict, spreads
+from fastreg.solve.ridge import fit_ridge, generalized_cross_validation
+from fastreg.solve.ridge_data import RidgeData, residual_squares, spreads
 
-_BLOCK = 1 << 22  # predictions held at once
+
+class _HatMatrices:
+    """What a factorization tells of the fits at all alphas: it takes an eigendecomposition, hence not before asked."""
+
+    def __init__(self, data, alphas, system):
+        self.data, self.alphas, self.system = data, alphas, system
+
+    @cached_property
+    def told(self):
+        """(criteria of generalized cross-validation (L, k), residual degrees of freedom (L,))."""
+        criterion, freedom, _ = generalized_cross_validation(self.data, self.alphas, self.system)
+        return criterion, freedom
+
+
+@dataclass(eq=False, repr=False)
+class RidgeTrace(RegularizationPath):
+    """A path of ridge regressions, whose fits are linear in y.
+
+    A `RegularizationPath`, and what follows from the matrices that map y to its fits. These need the factorization of
+    the fit and refer to X, which pickles and copies do not carry.
+
+    Attributes
+    ----------
+    df : ndarray of shape (L,)
+        Effective degrees of freedom, the trace of such a matrix; the intercept counts.
+    gcv : ndarray of shape (L,)
+        The criterion of generalized cross-validation, as in `RidgeCV`; the least is best. NaN where the fit leaves no
+        degrees of freedom.
+    """
+
+    _hat: Any = field(default=None)  # (what is known of all responses, the number of this one)
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "_hat": None}
+
+    @property
+    def df(self):
+        hat, _ = self._hat_matrices("df")
+        return hat.data.counted - hat.told[1]
+
+    @property
+    def gcv(self):
+        hat, response = self._hat_matrices("gcv")
+        return hat.told[0][:, response].copy()
+
+    def _hat_matrices(self, name):
+        if self._hat is None:
+            raise AttributeError(
+                f"{name} needs the factorization of the fit, which pickles and copies do not carry: fit again."
+            )
+        return self._hat
 
 
 def ridge_path(
@@ -52,7 +106,9 @@ def ridge_path(
 
     Returns
     -------
-    RegularizationPath, or a list of k of them for a 2-d y
+    RidgeTrace, or a list of k of them for a 2-d y
+        A `RegularizationPath` that also has `df` and `gcv`, the effective degrees of freedom and the criterion of
+        generalized cross-validation for each alpha, computed when first asked for.
         `dual_gaps` in units of the objective above; where alpha is 0 or a feature is unpenalised there is none, and
         the squared relative residual of the normal equations takes its place, times the null objective.
 
@@ -67,6 +123,9 @@ def ridge_path(
     A. E. Hoerl and R. W. Kennard, "Ridge regression: biased estimation for nonorthogonal problems", Technometrics 12
     (1970).
 
+    G. H. Golub, M. Heath and G. Wahba, "Generalized cross-validation as a method for choosing a good ridge parameter",
+    Technometrics 21 (1979).
+
     Examples
     --------
     >>> import numpy as np
@@ -74,6 +133,8 @@ def ridge_path(
     >>> path = ridge_path([[0.0], [1.0], [2.0]], [0.0, 2.0, 4.0], alphas=[0.0, 2.0])
     >>> path.coefs.toarray().round(6).tolist()
     [[1.0, 2.0]]
+    >>> path.df.round(6).tolist()
+    [1.5, 2.0]
     """
     fit_intercept = validation.as_bool(fit_intercept, "fit_intercept")
     standardize = validation.as_bool(standardize, "standardize")
@@ -96,43 +157,32 @@ def ridge_path(
         data.factor[spread > 0] = v[spread > 0] * spread[spread > 0] ** 2
     count, k = len(alphas), len(rows)
     solution = fit_ridge(data, np.tile(alphas, k), np.repeat(np.arange(k), count))
-    left, null = squares(data, solution)
+    left = residual_squares(data, solution.coefs, np.repeat(np.arange(k), count))
+    centred = (data.Y - data.means()[1]) ** 2
+    null = centred.sum(axis=0) if weights is None else weights @ centred
+    hat = _HatMatrices(data, alphas, solution.system)
     paths = [
-        _path(data, solution, slice(j * count, (j + 1) * count), alphas, left, float(null[j]), j, names)
+        _path(data, solution, slice(j * count, (j + 1) * count), alphas, left, float(null[j]), (hat, j), names)
         for j in range(k)
     ]
     return paths[0] if y_ndim == 1 else paths
 
 
-def squares(data, solution):
-    """(weighted sums of squares that each solution leaves (m,), those of each response about its level (k,))."""
-    m, n = solution.coefs.shape[1], len(data.Y)
-    responses = np.repeat(np.arange(data.Y.shape[1]), m // data.Y.shape[1])
-    weights = np.ones(n) if data.weights is None else data.weights
-    left, null = np.zeros(m), np.zeros(data.Y.shape[1])
-    step = max(1, _BLOCK // m)
-    for start in range(0, n, step):
-        part = slice(start, start + step)
-        r = data.Y[part][:, responses] - predict(data.X[part], solution.coefs) - solution.intercepts
-        left += (weights[part, None] * r * r).sum(axis=0)
-        null += (weights[part, None] * (data.Y[part] - data.means()[1]) ** 2).sum(axis=0)
-    return left, null
-
-
-def _path(data, solution, part, alphas, left, null, j, names):
+def _path(data, solution, part, alphas, left, null, hat, names):
     gaps = solution.dual_gaps[part]
     missing = np.isnan(gaps)
     gaps[missing] = solution.residuals[part][missing] ** 2 * null
-    return RegularizationPath(
+    return RidgeTrace(
         alphas=alphas,
         coefs=sparse.csc_array(solution.coefs[:, part]),
         intercepts=solution.intercepts[part],
         dual_gaps=gaps,
         null_objective=null,
-        null_intercept=float(data.means()[1][j]),
+        null_intercept=float(data.means()[1][hat[1]]),
         alpha_max=np.inf,
         deviance_ratio=1.0 - left[part] / (null or 1.0),
         n_iter=np.zeros(len(alphas), dtype=np.int64),
         n_passes=0,
         feature_names=names,
+        _hat=hat,
     )

@@ -525,6 +525,19 @@ def as_gcv_mode(gcv_mode):
     raise ValueError(f"gcv_mode must be None, 'auto', 'svd' or 'eigen'; it is {gcv_mode!r}.")
 
 
+def as_cv_method(cv):
+    """How alphas are compared: "loo" (None), "gcv" or "folds", for which the rows tell whether `cv` is a splitter."""
+    if cv is None:
+        return "loo"
+    if not isinstance(cv, str):
+        return "folds"
+    if cv != "gcv":
+        raise ValueError(
+            f"cv must be None, 'gcv', a number of folds, a splitter or an iterable of (train, test); it is {cv!r}."
+        )
+    return cv
+
+
 def check_labels(y):
     """Labels may be anything but missing."""
     if y is None:
@@ -544,6 +557,82 @@ def as_class_weight(class_weight):
         if not 0 <= _number(weight, f"class_weight[{label!r}]") < np.inf:
             raise ValueError(f"class_weight[{label!r}] must be finite and >= 0; it is {weight}.")
     return class_weight
+
+
+def as_class_factors(class_weight, classes):
+    """The weight of each class (k,) from a dict; classes that it does not name weigh one."""
+    labels = classes.tolist()
+    missing = [label for label in labels if label not in class_weight]
+    unknown = [label for label in class_weight if label not in labels]
+    if missing and unknown:
+        raise ValueError(
+            f"The classes, {missing}, are not in class_weight, which names {unknown} that y does not have; its keys "
+            "must be labels of y."
+        )
+    return np.array([float(class_weight.get(label, 1.0)) for label in labels])
+
+
+def check_classes(classes, weights):
+    """A classifier needs two classes or more, each with rows of positive weight."""
+    if len(classes) < 2:
+        raise ValueError(
+            f"y has one class only, {classes[0]!r}: a classifier needs samples of at least 2 classes in the data."
+        )
+    if not (weights > 0).all():
+        raise ValueError(
+            f"all rows of class {classes[weights.argmin()]!r} have a weight of zero: leave them out of X and y, or give "
+            "the class a positive weight in sample_weight and class_weight."
+        )
+
+
+def as_C(C, name="C"):  # noqa: N802
+    """The weight of the loss against the penalty: positive, inf for no penalty."""
+    C = _number(C, name)
+    if not C > 0:
+        raise ValueError(f"{name}={C!r} must be positive; inf is no penalty.")
+    return C
+
+
+def as_Cs(Cs):  # noqa: N802
+    """Candidates for C in their order: (L,) float64, each > 0 and only once."""
+    if isinstance(Cs, Integral) and not isinstance(Cs, bool | np.bool_):
+        if Cs < 1:
+            raise ValueError(f"Cs={Cs}: the number of candidates must be at least 1.")
+        return np.logspace(-4, 4, int(Cs))
+    if Cs is None or isinstance(Cs, str | bool | np.bool_ | Real):
+        raise TypeError(f"Cs must be the number of candidates (an integer) or a list of values; it is {Cs!r}.")
+    values = _to_float64(Cs, "Cs")
+    if values.ndim != 1 or values.size == 0:
+        raise ValueError(f"Cs must be 1-d and not empty; its shape is {values.shape}.")
+    for i, value in enumerate(values.tolist()):
+        as_C(value, f"Cs[{i}]")
+    if len(np.unique(values)) < len(values):
+        raise ValueError("Cs holds a value more than once; pass each value once.")
+    return values
+
+
+def alpha_of(C, total, name="C"):
+    """The strength of the penalty, for a mean of losses, that C stands for: (L,) values or a number."""
+    with np.errstate(over="ignore", divide="ignore"):
+        alpha = 1.0 / (np.asarray(C) * total)
+    if not np.isfinite(alpha).all():
+        raise ValueError(f"{name} times the sum of the weights, {total:.3g}, is too small for a penalty of 1/({name} S).")
+    return alpha
+
+
+def as_logistic_solver(solver):
+    """scikit-learn's names, all of which stand for the one solver."""
+    return one_of(solver, "solver", ("lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"))
+
+
+def as_penalty_ratio(penalty, l1_ratio):
+    """The share of the L1 penalty that scikit-learn's `penalty` stands for; for others than "l1" and "l2" `l1_ratio`."""
+    if penalty is not None:
+        one_of(penalty, "penalty", ("deprecated", "l1", "l2", "elasticnet"))
+    if l1_ratio is None and penalty == "elasticnet":
+        raise ValueError("l1_ratio must be specified when penalty is 'elasticnet'; it is None.")
+    ratio = 0.0 if l1_ratio is None else as_l1_ratio(l1_ratio)
+    return {"l1": 1.0, "l2": 0.0}.get(penalty, ratio)
 
 
 def as_n_jobs(n_jobs):
@@ -582,9 +671,40 @@ def as_precompute(precompute):
     return gram
 
 
-def check_loss(loss):
-    if loss != "squared":
-        raise ValueError(f"loss must be 'squared'; it is {loss!r}.")
+def as_delta(delta):
+    """The delta of the Huber loss, in units of y."""
+    delta = _number(delta, "delta")
+    if not (isfinite(delta) and delta > 0):
+        raise ValueError(f"delta={delta!r} must be positive and finite: beyond it, in units of y, the loss is linear.")
+    return delta
+
+
+def as_labels(y, n):
+    """Class labels of any kind.
+
+    Returns
+    -------
+    classes : ndarray of shape (c,)
+        In ascending order.
+    codes : ndarray of shape (n,), int
+        Which of them each row has.
+    """
+    if y is None:
+        raise ValueError("a fit requires y to be passed, but the target y is None.")
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        raise ValueError(f"labels y must have shape (n,); their shape is {y.shape}.")
+    if len(y) != n:
+        raise ValueError(f"X and y disagree on the number of rows: X has {n}, y has {len(y)}.")
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise ValueError(f"y contains NaN or infinity, {_first_nonfinite(y)}. Drop such rows of X and y.")
+    try:
+        classes, codes = np.unique(y, return_inverse=True)
+    except TypeError:
+        raise TypeError("labels y must be of one kind, numbers or strings, to be put in order.") from None
+    return classes, codes
 
 
 def as_coef_init(coef_init, k, p, lower=None, upper=None):

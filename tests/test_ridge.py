@@ -7,7 +7,7 @@ from scipy import sparse
 from scipy.linalg import LinAlgError
 
 from fastreg.solve import systems
-from fastreg.solve.ridge import MOST_FACTORS, fit_ridge
+from fastreg.solve.ridge import MOST_FACTORS, fit_ridge, generalized_cross_validation
 from fastreg.solve.ridge_data import RidgeData, spreads
 from fastreg.solve.sums import Sums
 from fastreg.solve.systems import ByFeatures, ByRows, Decomposed, TooLarge, by_features, system_for
@@ -336,6 +336,76 @@ def test_means_far_from_zero(storage, dtype, shape, weighted):
     close(errors[0, :5], left_out(shifted, 1.0)[:5], 1e-8)
 
 
+def sums_of_residuals(data, alpha):
+    """(weighted residual sums of squares (k,), n less the trace of the hat matrix), in extended precision."""
+    X = data.X.toarray() if sparse.issparse(data.X) else np.asarray(data.X)
+    n, X = len(X), X.astype(WIDE)
+    s = np.ones(n) if data.weights is None else data.weights
+    W, b = exact(data, alpha)
+    every, level = exact(RidgeData(data.X, np.eye(n), data.weights, data.fit_intercept, data.factor), alpha)
+    squares = s @ (data.Y - b - X @ W) ** 2
+    return squares, np.count_nonzero(s) - np.trace(X @ every + level)
+
+
+@pytest.mark.parametrize("shape", [(25, 8), (12, 14)])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("factor", FACTORS)
+@pytest.mark.parametrize(("storage", "dtype"), [("C", np.float64), ("F", np.float32), ("csr", np.float64)])
+def test_residual_sums_are_those_of_the_hat_matrix(shape, fit_intercept, weighted, factor, storage, dtype):
+    shape = (25, 8) if factor == "smooth" else shape
+    data = make(shape, fit_intercept, weighted, factor, dtype, storage)
+    alphas = np.array([0.3, 1e-2, 20.0, 0.3])
+    expected = [sums_of_residuals(data, alpha) for alpha in alphas]
+    for system in [system_for(data)] + ([Decomposed(data)] if factor != "smooth" else []):
+        squares, freedom = system.residual_sums(alphas)
+        assert squares.shape == (4, 2) and freedom.shape == (4,)
+        for j, (left, room) in enumerate(expected):
+            assert_allclose(squares[j], left.astype(float), rtol=1e-9)
+            assert_allclose(freedom[j], float(room), rtol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(20, 19), (12, 14), (40, 14)])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_generalized_cross_validation_of_fits_that_saturate(shape, fit_intercept, weighted):
+    """Neither residuals nor what df leaves of n come from differences of larger numbers."""
+    data = make(shape, fit_intercept)
+    if weighted:  # so many rows that the penalty alone keeps a fit from passing through them
+        data.weights = np.where(np.arange(shape[0]) < 12, np.linspace(1, 2, shape[0]), 0.0)
+    alphas = np.array([1e-7, 1e-5])
+    criterion, freedom, _ = generalized_cross_validation(data, alphas, system_for(data))
+    for j, alpha in enumerate(alphas):
+        squares, room = sums_of_residuals(data, alpha)
+        assert_allclose(freedom[j], float(room), rtol=1e-6)
+        expected = squares / data.total / (room / data.counted) ** 2
+        assert_allclose(criterion[j], expected.astype(float), rtol=1e-6)
+    if data.counted <= shape[1]:  # it has a limit for alpha to 0
+        limit, _, _ = generalized_cross_validation(data, np.array([1e-20]), system_for(data))
+        assert_allclose(limit[0], criterion[0], rtol=1e-3)
+
+
+@pytest.mark.parametrize(("level", "least"), [(0.0, 1e-6), (2.0**20, 1e-5)])
+def test_residual_sums_of_responses_without_noise(level, least):
+    data = make((60, 8))
+    data.X = np.asfortranarray(np.round(1024 * data.X) / 1024)
+    data.Y = 8 * data.X[:, :2] + 3.0
+    alphas = np.array([least, 1e-2, 1.0])
+    expected = [sums_of_residuals(data, alpha)[0].astype(float) for alpha in alphas]
+    data.X += level
+    squares, _ = system_for(data).residual_sums(alphas)
+    assert_allclose(squares, expected, rtol=1e-5)
+    if level == 0:  # sums would have no digit of it
+        assert squares[0].max() < np.finfo(float).eps * (data.Y**2).sum(axis=0).min()
+
+
+def test_generalized_cross_validation_without_freedom():
+    data = make((20, 19))
+    criterion, freedom, system = generalized_cross_validation(data, np.array([1.0, 0.0]), system_for(data))
+    assert freedom[1] == 0 and np.isnan(criterion[1]).all() and np.isfinite(criterion[0]).all()
+    assert isinstance(system, Decomposed)
+
+
 def test_storage_is_never_written():
     data = make((30, 5), dtype=np.float32, weighted=True)
     data.X.flags.writeable = data.Y.flags.writeable = data.weights.flags.writeable = False
@@ -343,6 +413,7 @@ def test_storage_is_never_written():
     for alpha in (1.0, 0.0):
         fit_ridge(data, np.full(2, alpha))
     system_for(data).leave_one_out(np.ones(1))
+    system_for(data).residual_sums(np.ones(1))
     assert_array_equal(data.X, before)
 
 

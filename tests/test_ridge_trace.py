@@ -1,11 +1,14 @@
 """`ridge_path`: a path of ridge regressions that knows its certificates."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from fastreg import fit_path, ridge_path
+from fastreg import Ridge, RidgeCV, fit_path, ridge_path
 
 STORAGES = {"C": np.ascontiguousarray, "F": np.asfortranarray, "csc": sparse.csc_matrix, "csr": sparse.csr_array}
 ALPHAS = [100.0, 3.0, 0.1, 1e-3]
@@ -83,6 +86,45 @@ def test_unpenalised_and_excluded_features():
     A = np.column_stack([X[:, :2], np.ones(20)])
     assert_allclose(first[:2], np.linalg.lstsq(A, y)[0][:2], rtol=1e-3)
     assert (path.coefs.toarray()[7] == 0).all()
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("shape", [(50, 12), (20, 45)])
+@pytest.mark.parametrize("options", [{}, {"fit_intercept": False}, {"standardize": True}, {"penalty_factor": 3.0}])
+def test_degrees_of_freedom_and_generalized_cross_validation(storage, shape, options):
+    X, y, s = data(*shape)
+    if "penalty_factor" in options:
+        options = {"penalty_factor": np.linspace(0, options["penalty_factor"], shape[1])}
+    X, Y = STORAGES[storage](X), np.column_stack([y, y**2])
+    alphas = np.geomspace(100, 0.1, 30)
+    search = RidgeCV(alphas, cv="gcv", alpha_per_target=True, store_cv_results=True, **options).fit(X, Y, s)
+    for some in (slice(None), slice(2, 30, 9)):  # one eigendecomposition, or a Cholesky factor for each alpha
+        paths = ridge_path(X, Y, alphas[some], sample_weight=s, **options)
+        for k, path in enumerate(paths):
+            assert_allclose(path.gcv, search.cv_results_[k, some], rtol=1e-9)
+            fits = [Ridge(alpha, **options).fit(X, Y[:, k], s) for alpha in alphas[some]]
+            assert_allclose(path.df, [fit.df_ for fit in fits], rtol=1e-9)
+    assert_array_equal(search.alpha_, [alphas[path.argmin()] for path in search.cv_results_])
+
+
+def test_least_squares_that_saturate_have_no_generalized_cross_validation():
+    X, y, _ = data(10, 12)
+    path = ridge_path(X, y, [1.0, 0.0])
+    assert_allclose(path.df[1], 10)
+    assert np.isfinite(path.gcv[0]) and np.isnan(path.gcv[1])
+
+
+def test_copies_do_not_carry_the_factorization():
+    X, y, _ = data()
+    path = ridge_path(X, y, ALPHAS)
+    for again in (pickle.loads(pickle.dumps(path)), copy.deepcopy(path)):
+        assert_allclose(again.predict(X), path.predict(X))
+        for name in ("df", "gcv"):
+            with pytest.raises(AttributeError, match=f"{name} needs the factorization .* fit again"):
+                getattr(again, name)
+    assert len(pickle.dumps(path)) < 3000
+    path.gcv[:] = 0
+    assert path.gcv.min() > 0
 
 
 def test_it_draws_itself():

@@ -179,13 +179,14 @@ class RidgeClassifierCV(RidgeSearch, LinearClassifier):
         The intercept is not penalised.
     scoring : str, callable or None, default=None
         A scorer, which sees the labels. None is the mean of the negative squared errors of the coded labels, each times
-        its sample weight, for leave-one-out, and the accuracy otherwise.
-    cv : int, cross-validation generator, iterable of (train, test) or None, default=None
-        None is leave-one-out; an integer the number of folds, stratified for a 1-d y.
+        its sample weight, for leave-one-out, and the accuracy for folds. Must be None for ``cv="gcv"``.
+    cv : "gcv", int, cross-validation generator, iterable of (train, test) or None, default=None
+        None is leave-one-out; "gcv" generalized cross-validation of the coded labels, as in `RidgeCV`; an integer the
+        number of folds, stratified for a 1-d y.
     class_weight : dict, "balanced" or None, default=None
         As in `RidgeClassifier`; from all rows, also in folds.
     store_cv_results : bool, default=False
-        Keep `cv_results_`. Only for leave-one-out.
+        Keep `cv_results_`. Not for folds.
     standardize, penalty_factor, n_jobs
         As in `RidgeCV`.
 
@@ -193,9 +194,9 @@ class RidgeClassifierCV(RidgeSearch, LinearClassifier):
     ----------
     alpha_ : float
     best_score_ : float
-    cv_results_ : ndarray of shape (n, k, L)
+    cv_results_ : ndarray of shape (n, k, L); for ``cv="gcv"`` of shape (k, L)
         With ``store_cv_results=True``: squared left-out errors of the coded labels times sample weights, or with a
-        `scoring` the left-out decision values.
+        `scoring` the left-out decision values; for ``cv="gcv"`` the criterion, of which the least is best.
     coef_, intercept_, classes_, dual_gap_, residual_, sparse_coef_, n_features_in_, feature_names_in_
         As in `RidgeClassifier`.
 
@@ -264,7 +265,7 @@ class RidgeClassifierCV(RidgeSearch, LinearClassifier):
         X, names = validation.as_matrix(X)
         coded = code(X, y, sample_weight, class_weight)
         scorer = options["scorer"]
-        if scorer is None and self.cv is not None:
+        if scorer is None and options["method"] == "folds":
             scorer = get_scorer("accuracy")
         stand_in = GivenLabels(coded.classes, coded.multilabel)
         judge = Judge(coded.y, len(coded.rows) == 1 and not coded.multilabel, scorer, stand_in, coded.weights)

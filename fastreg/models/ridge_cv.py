@@ -14,7 +14,7 @@ from sklearn.model_selection import check_cv
 from fastreg import validation
 from fastreg.models.base import Given, LinearRegressor
 from fastreg.models.ridge import Smoother, store_coefficients, warn_if_singular
-from fastreg.models.ridge_fits import Terms, cross_validate, fit_problem, leave_one_out, r2_scores
+from fastreg.models.ridge_fits import Terms, cross_validate, fit_problem, gcv, leave_one_out, r2_scores
 from fastreg.solve import n_threads
 from fastreg.solve.ridge_data import RidgeData
 
@@ -61,13 +61,23 @@ class RidgeSearch:
         """The parameters that need no data, checked."""
         store = validation.as_bool(self.store_cv_results, "store_cv_results")
         per_target = validation.as_bool(getattr(self, "alpha_per_target", False), "alpha_per_target")
+        method = validation.as_cv_method(self.cv)
         for name, given in (("store_cv_results", store), ("alpha_per_target", per_target)):
-            if self.cv is not None and given:
-                raise ValueError(f"cv!=None and {name}=True are incompatible: only leave-one-out (cv=None) can do it.")
+            if method == "folds" and given:
+                raise ValueError(
+                    f"cv!=None and {name}=True are incompatible for folds: leave-one-out (cv=None) and generalized "
+                    "cross-validation (cv='gcv') can do it."
+                )
         if self.scoring is not None and not isinstance(self.scoring, str) and not callable(self.scoring):
             raise TypeError(f"scoring must be None, the name of a scorer or a scorer; it is {self.scoring!r}.")
+        if self.scoring is not None and method == "gcv":
+            raise ValueError(
+                "scoring must be None with cv='gcv', which predicts no row that a scorer could judge: for a scorer "
+                "pass cv=None (leave-one-out), or cv=5 for five folds."
+            )
         return {
-            "alphas": validation.as_candidates(self.alphas, with_zero=self.cv is not None),
+            "method": method,
+            "alphas": validation.as_candidates(self.alphas, with_zero=method != "loo"),
             "fit_intercept": validation.as_bool(self.fit_intercept, "fit_intercept"),
             "scorer": None if self.scoring is None else check_scoring(self, scoring=self.scoring),
             "svd": validation.as_gcv_mode(getattr(self, "gcv_mode", None)) == "svd",
@@ -81,12 +91,17 @@ class RidgeSearch:
         alphas, n_jobs = options["alphas"], options["n_jobs"]
         data = RidgeData(X, rows.T, weights, options["fit_intercept"], jobs=n_threads(n_jobs))
         terms = Terms(options["standardize"], validation.as_penalty_factor(self.penalty_factor, X.shape[1]))
-        found = {}
-        if self.cv is None:
+        each, found = options["per_target"] and len(rows) > 1, {}
+        if options["method"] == "loo":
             errors, system = leave_one_out(data, names, alphas, terms, options["svd"])
-            scores, results = self._left_out_scores(data, errors, judge, options)
+            scores, results = self._left_out_scores(data, errors, judge, each)
             if self.store_cv_results:
                 found["cv_results_"] = np.ascontiguousarray(results.transpose(1, 2, 0), dtype=X.dtype)
+        elif options["method"] == "gcv":
+            criterion, system = gcv(data, names, alphas, terms, options["svd"])
+            scores = -criterion if each else -criterion.mean(axis=1)
+            if self.store_cv_results:
+                found["cv_results_"] = np.ascontiguousarray(criterion.T)
         else:
             splits = self._splits(X, judge.y, weights, groups)
             scores, system = cross_validate(data, names, alphas, terms, splits, judge.across, n_jobs)
@@ -105,10 +120,12 @@ class RidgeSearch:
         chosen = np.broadcast_to(alphas[best], len(rows)).copy()
         return fit_problem(data, names, chosen, terms, n_jobs=n_jobs, system=system), found
 
-    def _left_out_scores(self, data, errors, judge, options):
-        """Scores (L,) or (L, k) from errors (L, n, k), and what those become: weighted squares or predictions."""
-        each = options["per_target"] and errors.shape[2] > 1
-        if options["scorer"] is None:
+    def _left_out_scores(self, data, errors, judge, each):
+        """Scores from errors (L, n, k), and what those become: weighted squares or predictions.
+
+        (L, k) scores for `each` response, or (L,) for all.
+        """
+        if judge.scorer is None:
             squares = np.square(errors, out=errors)
             if data.weights is not None:
                 squares *= data.weights[:, None]
@@ -136,8 +153,8 @@ class RidgeSearch:
 class RidgeCV(RidgeSearch, Smoother, LinearRegressor):
     """Ridge regression that chooses alpha by cross-validation.
 
-    By default by leave-one-out, exact for all alphas and all columns of y from a single factorization. The model is
-    that of `Ridge` at the alpha with the best score.
+    By leave-one-out (the default) or generalized cross-validation, exact for all alphas and all columns of y from a
+    single factorization, or by folds. The model is that of `Ridge` at the alpha with the best score.
 
     Parameters
     ----------
@@ -148,27 +165,29 @@ class RidgeCV(RidgeSearch, Smoother, LinearRegressor):
         The intercept is not penalised.
     scoring : str, callable or None, default=None
         A scorer. None is the mean of the negative squared errors, each times its sample weight, for leave-one-out, and
-        R^2 otherwise. For leave-one-out the predictions of all rows are scored together; folds are scored one by one
-        and all count the same. A scorer gets the sample weights if it takes them.
-    cv : int, cross-validation generator, iterable of (train, test) or None, default=None
-        None is leave-one-out; an integer the number of folds of consecutive rows.
+        R^2 for folds. For leave-one-out the predictions of all rows are scored together; folds are scored one by one
+        and all count the same. A scorer gets the sample weights if it takes them. Must be None for ``cv="gcv"``.
+    cv : "gcv", int, cross-validation generator, iterable of (train, test) or None, default=None
+        None is leave-one-out; "gcv" generalized cross-validation (see Notes); an integer the number of folds of
+        consecutive rows.
     gcv_mode : {"auto", "svd", "eigen"} or None, default=None
-        "svd" decomposes X itself in leave-one-out, which "auto", None and "eigen" do only where X is so close to
-        singular that it is needed.
+        "svd" decomposes X itself in leave-one-out and generalized cross-validation, which "auto", None and "eigen" do
+        only where X is so close to singular that it is needed.
     store_cv_results : bool, default=False
-        Keep `cv_results_`. Only for leave-one-out.
+        Keep `cv_results_`. Not for folds.
     alpha_per_target : bool, default=False
-        Choose an alpha for each column of y. Only for leave-one-out.
+        Choose an alpha for each column of y. Not for folds.
     standardize, penalty_factor, n_jobs
-        As in `Ridge`. The standard deviations are those of the training rows in folds, of all rows in leave-one-out.
+        As in `Ridge`. The standard deviations are those of the training rows in folds, of all rows otherwise.
 
     Attributes
     ----------
     alpha_ : float, or ndarray of shape (k,) with ``alpha_per_target=True`` and k > 1
     best_score_ : float, or ndarray of shape (k,)
-    cv_results_ : ndarray of shape (n, L) or (n, k, L)
+        For ``cv="gcv"`` the negative criterion, averaged over the columns of y that share an alpha.
+    cv_results_ : ndarray of shape (n, L) or (n, k, L); for ``cv="gcv"`` of shape (L,) or (k, L)
         With ``store_cv_results=True``: squared left-out errors times sample weights, or with a `scoring` the left-out
-        predictions.
+        predictions; for ``cv="gcv"`` the criterion, of which the least is best.
     coef_, intercept_, dual_gap_, residual_, df_, sparse_coef_, n_features_in_, feature_names_in_
         As in `Ridge`.
 
@@ -182,10 +201,23 @@ class RidgeCV(RidgeSearch, Smoother, LinearRegressor):
     eigendecomposition give all leverages for all alphas. Folds of a long X cost one pass over it: the Gram matrix of a
     training set is that of all rows less the fold's.
 
+    Generalized cross-validation (Golub, Heath and Wahba 1979) puts the mean leverage in the place of each; its
+    criterion for residuals r_i and weights s_i is::
+
+        V(alpha)  =  (sum_i s_i r_i^2 / sum_i s_i)  /  (1 - df / n)^2
+
+    df is the trace of the matrix that maps y to its fit, with the intercept and unpenalised features counted, and n the
+    number of rows of positive weight: rows of weight zero are absent. V has the units of y squared, and does not change
+    where all weights and alphas are multiplied by a constant. A row counts once in n whatever its weight, as it is left
+    out once: to write a row twice leaves the mean square and df as with its weight doubled, but n is larger by one.
+
     References
     ----------
     D. M. Allen, "The relationship between variable selection and data augmentation and a method for prediction",
     Technometrics 16 (1974).
+
+    G. H. Golub, M. Heath and G. Wahba, "Generalized cross-validation as a method for choosing a good ridge parameter",
+    Technometrics 21 (1979).
 
     Examples
     --------
@@ -229,7 +261,7 @@ class RidgeCV(RidgeSearch, Smoother, LinearRegressor):
             As in `Ridge.fit`.
         y : array-like of shape (n,) or (n, k)
         sample_weight : float or array-like of shape (n,), default=None
-            Weights >= 0, as in `Ridge.fit`. A row is left out with its whole weight.
+            Weights >= 0, as in `Ridge.fit`. A row is left out, and counted, once whatever its weight.
         groups : array-like of shape (n,), default=None
             For a `cv` that splits by groups.
 
@@ -242,7 +274,7 @@ class RidgeCV(RidgeSearch, Smoother, LinearRegressor):
         ------
         ValueError, TypeError
             If an argument or a parameter is not as described, if X is sparse with more than 6,000 rows and columns and
-            ``cv=None``, or if a row cannot be left out.
+            there are no folds, if a row cannot be left out, or if for ``cv="gcv"`` a fit leaves no degrees of freedom.
         """
         options = self._options()
         X, names = validation.as_matrix(X)
@@ -261,6 +293,6 @@ def store_choice(model, found, y_ndim):
     """`alpha_`, `best_score_` and, if wanted, `cv_results_`."""
     model.__dict__.pop("cv_results_", None)
     if "cv_results_" in found and y_ndim == 1:
-        found["cv_results_"] = np.ascontiguousarray(found["cv_results_"][:, 0])
+        found["cv_results_"] = np.ascontiguousarray(found["cv_results_"][..., 0, :])
     for name, value in found.items():
         setattr(model, name, value)

@@ -9,14 +9,22 @@ from scipy.linalg import LinAlgError, eigh
 from fastreg import validation
 from fastreg.path import solve
 from fastreg.solve import Task
-from fastreg.solve.ridge import MOST_FACTORS, decompose, fit_ridge, gradients, products
+from fastreg.solve.ridge import (
+    MOST_FACTORS,
+    SATURATED,
+    ask,
+    decompose,
+    fit_ridge,
+    generalized_cross_validation,
+    gradients,
+    products,
+)
 from fastreg.solve.ridge_data import RidgeData, dense, predict, spreads
 from fastreg.solve.sums import Sums
 from fastreg.solve.systems import UNREFINED, ByFeatures, Decomposed, TooLarge, by_features, check_size, system_for
 
 OVERFLOW = "X, y or sample_weight hold values so large that their products overflow: scale them down."
 TOL, MAX_ITER = 1e-10, 10_000
-SATURATED = 1e-6  # what a leverage leaves of one; with less, squares have lost digits of the left-out errors
 LOST = 1e-6  # share of a column's squares below which a difference of sums has lost its digits
 KEPT_BYTES = 256 << 20  # of the sums of all folds
 EPS = np.finfo(float).eps
@@ -216,24 +224,28 @@ def _tasks(data, weights, total, alphas, terms, tol, max_iter):
 # --- cross-validation ------------------------------------------------------------------------------------------------
 
 
+@contextmanager
+def _one_factorization(data, names, terms, decomposed, method):
+    """The factorization that is to answer for all alphas and rows at once, which `method` needs."""
+    if data.counted < 2:
+        raise ValueError(f"{method} needs two rows of positive weight, here n_samples={data.counted}. Pass more rows.")
+    with _named_nonfinite(data, names):
+        data.factor = terms.on(data)
+        try:
+            yield decompose(data) if decomposed else _checked(system_for(data))
+        except TooLarge as error:
+            raise ValueError(f"{error}, which {method} needs. Pass cv=5 for five folds.") from error
+
+
 def leave_one_out(data, names, alphas, terms, decomposed=False):
     """Errors (L, n, k) of the rows under fits without them, and the factorization that told them all.
 
     Raises a ValueError where a row cannot be left out, or X is too large.
     """
-    counted = len(data.Y) if data.weights is None else np.count_nonzero(data.weights)
-    if counted < 2:
-        raise ValueError(f"leave-one-out needs two rows of positive weight, here n_samples={counted}. Pass more rows.")
-    with _named_nonfinite(data, names):
-        data.factor = terms.on(data)
-        try:
-            system = decompose(data) if decomposed else _checked(system_for(data))
-            found = system.leave_one_out(alphas)
-            if found is None or (isinstance(system, ByFeatures) and found[1].max() > 1.0 - SATURATED):
-                system, found = _decomposed_instead(data, alphas, system, found)
-        except TooLarge as error:
-            raise ValueError(f"{error}. Leave-one-out (cv=None) needs one; pass cv=5 for five folds.") from error
-        errors, _ = found
+    with _one_factorization(data, names, terms, decomposed, "leave-one-out (cv=None)") as system:
+        (errors, _), system = ask(
+            data, system, lambda one: one.leave_one_out(alphas), lambda found: found[1].max() > 1.0 - SATURATED
+        )
         lost = ~np.isfinite(errors).all(axis=(0, 2))
         if lost.any():
             raise ValueError(
@@ -243,15 +255,22 @@ def leave_one_out(data, names, alphas, terms, decomposed=False):
     return errors, system
 
 
-def _decomposed_instead(data, alphas, system, found):
-    """What a decomposition of X says, or if there is none what is known."""
-    try:
-        decomposed = decompose(data)
-    except TooLarge:
-        if found is None:
-            raise
-        return system, found
-    return decomposed, decomposed.leave_one_out(alphas)
+def gcv(data, names, alphas, terms, decomposed=False):
+    """The criterion of generalized cross-validation (L, k), and the factorization that told it.
+
+    Raises a ValueError where a fit leaves no degrees of freedom, or X is too large.
+    """
+    with _one_factorization(data, names, terms, decomposed, "generalized cross-validation (cv='gcv')") as system:
+        criterion, freedom, system = generalized_cross_validation(data, alphas, system)
+        if (freedom == 0).any():
+            raise ValueError(
+                f"alphas[{int((freedom == 0).argmax())}] == {alphas[freedom == 0][0]:.6g} leaves no degrees of freedom "
+                f"for the errors of the {data.counted} rows of positive weight, which generalized cross-validation "
+                "(cv='gcv') divides by: pass larger alphas, penalise all features, or pass more rows."
+            )
+        if not np.isfinite(criterion).all():
+            raise ValueError(OVERFLOW)
+    return criterion, system
 
 
 def cross_validate(data, names, alphas, terms, splits, judge, n_jobs):

@@ -7,7 +7,7 @@ import numpy as np
 from ..design import as_design
 from ..design.blocks import aligned
 from .ridge_data import correlate, predict
-from .systems import TINY, Decomposed, System, check_size, system_for
+from .systems import TINY, ByFeatures, Decomposed, System, TooLarge, check_size, system_for
 
 MOST_FACTORS = 20  # about as many Cholesky factorizations cost as much as one eigendecomposition
 EXACT = 1e-14  # relative residual of the normal equations from which on nothing is gained
@@ -15,6 +15,7 @@ SHORT = 1e-13  # relative length of a step that is not worth another look at X
 REFINEMENTS = 4
 MOST_ENTRIES = 1 << 28  # of a sparse X that is made dense to be decomposed
 LANES = 24  # residuals at a time
+SATURATED = 1e-6  # what is left of one by a leverage, or df / n, for whose residuals a Gram matrix has too few digits
 
 
 @dataclass(slots=True)
@@ -103,6 +104,62 @@ def decompose(data):
     """The singular value decomposition, of a copy of X."""
     check_size(data.X, MOST_ENTRIES)
     return Decomposed(data)
+
+
+def ask(data, system, question, saturated):
+    """(answer of `question(system)`, the system that gave it).
+
+    X itself is decomposed where a Gram matrix has no answer (None), or has lost the digits of a `saturated` one.
+    Raises TooLarge if there is no answer because X cannot be decomposed.
+    """
+    answer = question(system)
+    if answer is None or (isinstance(system, ByFeatures) and saturated(answer)):
+        try:
+            system = decompose(data)
+        except TooLarge:
+            if answer is None:
+                raise
+        else:
+            answer = question(system)
+    return answer, system
+
+
+def generalized_cross_validation(data, alphas, system):
+    """The criterion of generalized cross-validation for all alphas and all columns of Y, from one factorization.
+
+    With residuals r_i of the rows, weights s_i, the n rows of positive weight, and df the trace of the hat matrix,
+    which counts the intercept: (sum_i s_i r_i^2 / sum_i s_i) / (1 - df / n)^2.
+
+    Parameters
+    ----------
+    data : RidgeData
+    alphas : ndarray of shape (L,)
+        Non-negative.
+    system : System
+        A factorization of this problem.
+
+    Returns
+    -------
+    criterion : ndarray of shape (L, k)
+        NaN where no degrees of freedom are left.
+    freedom : ndarray of shape (L,)
+        Residual degrees of freedom, n - df.
+    system : System
+        The factorization that told it.
+
+    References
+    ----------
+    G. H. Golub, M. Heath and G. Wahba, "Generalized cross-validation as a method for choosing a good ridge parameter",
+    Technometrics 21 (1979).
+    """
+    n = data.counted
+    (squares, freedom), system = ask(
+        data, system, lambda one: one.residual_sums(alphas), lambda found: found[1].min() < SATURATED * n
+    )
+    freedom = np.maximum(freedom, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        criterion = squares / data.total / (freedom / n)[:, None] ** 2
+    return np.where(freedom[:, None] > 0, criterion, np.nan), freedom, system
 
 
 def refine(data, system, W, alphas, responses, many):

@@ -11,6 +11,7 @@ from .sums import far_means
 FAR = 10.0  # standard deviations: products lose two digits to a mean of so many
 FEW = 3  # right-hand sides
 ROW_BYTES = 4 << 20  # of rows that are rotated at once
+BLOCK = 1 << 22  # residuals held at once
 
 
 @dataclass(slots=True)
@@ -50,6 +51,11 @@ class RidgeData:
     @property
     def root(self):
         return np.ones(self.X.shape[0]) if self.weights is None else np.sqrt(self.weights)
+
+    @property
+    def counted(self):
+        """Number of rows of positive weight."""
+        return self.X.shape[0] if self.weights is None else int(np.count_nonzero(self.weights))
 
     def penalised(self, W):
         """P W for W of shape (p, k)."""
@@ -120,6 +126,21 @@ def predict(X, W):
         return by_columns(X, W)
     step = max(1, ROW_BYTES // (8 * X.shape[1]))
     return np.concatenate([X[i : i + step].astype(np.float64) @ W for i in range(0, len(X), step)])
+
+
+def residual_squares(data, W, responses=slice(None)):
+    """Weighted residual sums of squares (m,) of these columns of Y under coefficients (p, m), from X itself."""
+    mean, level = data.means()
+    n, p = data.X.shape
+    left = np.zeros(W.shape[1])
+    step = max(1, BLOCK // (max(p, W.shape[1]) if data.far else W.shape[1]))
+    for start in range(0, n, step):
+        part = slice(start, start + step)
+        X = data.X if step >= n else data.X[part]
+        fitted = (X - mean) @ W if data.far else predict(X, W) - mean @ W
+        squares = ((data.Y[part] - level)[:, responses] - fitted) ** 2
+        left += squares.sum(axis=0) if data.weights is None else data.weights[part] @ squares
+    return left
 
 
 def correlate(data, R):

@@ -6,7 +6,7 @@ from scipy.linalg.blas import dsyrk
 
 from ..design import as_design
 from ..design.packs import full_gram, packed_gram
-from .ridge_data import ROW_BYTES, correlate, dense, is_far, predict
+from .ridge_data import ROW_BYTES, correlate, dense, is_far, predict, residual_squares
 from .sums import Sums
 
 WELL = 1e-12  # least reciprocal condition at which refinement makes up for the squaring in a Gram matrix
@@ -50,7 +50,10 @@ def by_features(sums, data):
 
 
 class System:
-    """What the ways to solve have in common: `coefs(alpha, columns)`, `leave_one_out(alpha)` and `freedom(alpha)`."""
+    """What the ways to solve have in common.
+
+    Each has `coefs(alpha, columns)`, `freedom(alpha)`, `leave_one_out(alphas)` and `residual_sums(alphas)`.
+    """
 
     def intercepts(self, W, columns=slice(None)):
         """Of coefficients (p, k) for these responses."""
@@ -242,6 +245,25 @@ class ByFeatures(System):
             errors[:, part] = r / (1.0 - h)[:, :, None]
         return unweighted(errors, root, self, data, lambda j: V @ solutions[j]), leverages
 
+    def residual_sums(self, alphas):
+        """(weighted residual sums of squares (L, k), residual degrees of freedom (L,), those of rows that count).
+
+        None where X itself has to be decomposed.
+        """
+        if not all(self.well(alpha, UNREFINED) for alpha in alphas):
+            return None
+        data, (V, g, m) = self.data, self.diagonalize()
+        alphas, least = np.asarray(alphas), np.min(alphas)
+        inverse = 1.0 / (g + np.multiply.outer(alphas, m))  # (L, q)
+        solution = (V.T @ self.cross[self.kept]) / (g + least * m)[:, None]
+        W = np.zeros(self.cross.shape)
+        W[self.kept] = V @ solution
+        # residuals at the least alpha are taken from X, and what larger ones add has no differences to lose digits in
+        share = (alphas - least)[:, None] * m * inverse
+        added = (share * (2.0 * least * m + share * g)) @ solution**2
+        held = len(g) + self.fit_intercept
+        return residual_squares(data, W) + added, data.counted - held + (alphas[:, None] * m * inverse).sum(axis=1)
+
 
 class ByRows(System):
     """The dual (Saunders et al. 1998): (Z P^-1 Z' + alpha I) u = t beside what is not penalised, and w = P^-1 Z'u."""
@@ -347,11 +369,16 @@ class ByRows(System):
         F = correlate(self.data, self.data.root[:, None] * vectors) * (self.scale**2)[:, None] / (values + alpha)
         return self.with_free(F, vectors)
 
+    def well(self, least):
+        """Whether the spectrum tells solutions at this alpha and above without refinement."""
+        _, values = self.diagonalize()
+        return values.min(initial=np.inf) + least > UNREFINED * (values.max(initial=0.0) + least)
+
     def leave_one_out(self, alphas):
         """As for `ByFeatures`; 1 - h is alpha times a diagonal here, so that nothing cancels where a fit saturates."""
-        vectors, values = self.diagonalize()
-        if values.min(initial=np.inf) + np.min(alphas) <= UNREFINED * (values.max(initial=0.0) + np.min(alphas)):
+        if not self.well(np.min(alphas)):
             return None
+        vectors, values = self.diagonalize()
         inverse = 1.0 / (values + np.asarray(alphas)[:, None])
         diagonal = inverse @ (vectors * vectors).T  # (L, n)
         diagonal[:, self.told_by_basis()] = 0.0
@@ -362,6 +389,16 @@ class ByRows(System):
         leverages = 1.0 - np.asarray(alphas)[:, None] * diagonal
         root = self.data.root
         return unweighted(errors, root, self, self.data, lambda j: self.primal(u[j])), leverages
+
+    def residual_sums(self, alphas):
+        """As for `ByFeatures`; nothing cancels where a fit saturates."""
+        if not self.well(np.min(alphas)):
+            return None
+        vectors, values = self.diagonalize()
+        alphas = np.asarray(alphas)[:, None]
+        share = alphas / (values + alphas)
+        absent = len(self.data.Y) - self.data.counted  # a row of weight zero is an eigenvalue of zero, the least
+        return share**2 @ (vectors.T @ self.t) ** 2, share[:, absent:].sum(axis=1)
 
 
 def unweighted(errors, root, system, data, coefs):
@@ -432,3 +469,14 @@ class Decomposed(System):
                 errors.append((self.U @ (share[:, None] * rotated) + beyond) / left[:, None])
         errors = unweighted(np.array(errors), self.data.root, self, self.data, lambda j: self.coefs(alphas[j]))
         return errors, np.array(leverages)
+
+    def residual_sums(self, alphas):
+        alphas = np.asarray(alphas)[:, None]
+        share = alphas / (self.s**2 + alphas)
+        rotated = self.U.T @ self.t
+        room = self.data.counted - self.Q.shape[1]
+        squares, freedom = share**2 @ rotated**2, share[:, : max(room, 0)].sum(axis=1)
+        if room > len(self.s):
+            squares += ((self.t - self.U @ rotated) ** 2).sum(axis=0)
+            freedom += room - len(self.s)
+        return squares, freedom
