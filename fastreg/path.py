@@ -9,6 +9,7 @@ import numpy as np
 
 from fastreg import validation
 from fastreg.design import as_design
+from fastreg.loss import LOSSES, encode
 from fastreg.result import RegularizationPath
 from fastreg.solve import Task, solve_tasks
 
@@ -24,13 +25,15 @@ class Problem:
     ----------
     y : array-like of shape (n,) or (n, k)
         Response. Each column of a 2-d y is a problem of its own, with all other arguments in common.
-    l1_ratio, alphas, eps, fit_intercept, standardize, positive, sample_weight, offset, penalty_factor, lower_bounds, \
-upper_bounds, dfmax, tol, max_iter, coef_init
+    loss, delta, l1_ratio, alphas, eps, fit_intercept, standardize, positive, sample_weight, offset, penalty_factor, \
+lower_bounds, upper_bounds, dfmax, tol, max_iter, coef_init
         As in `fit_path`. Problems that share their weights share work when they hold the same `sample_weight` object.
     """
 
     y: Any
     _: KW_ONLY
+    loss: str = "squared"
+    delta: float = 1.35
     l1_ratio: float = 1.0
     alphas: Any = 100
     eps: float | None = None
@@ -53,6 +56,7 @@ def fit_path(
     y,
     *,
     loss="squared",
+    delta=1.35,
     l1_ratio=1.0,
     alphas=100,
     eps=None,
@@ -72,12 +76,12 @@ def fit_path(
     n_jobs=None,
     verbose=0,
 ):
-    """Fit the lasso or elastic net along a whole grid of penalties.
+    """Fit a model with the penalty of the lasso or elastic net along a whole grid of penalties.
 
     With sample weights s_i, S = sum_i s_i, offsets o_i and penalty factors v_j, minimises over the intercept b and the
     coefficients w, for each alpha::
 
-        1/(2 S) sum_i s_i (y_i - o_i - b - x_i' w)^2  +  alpha sum_j v_j ( l1_ratio |w_j| + (1 - l1_ratio)/2 w_j^2 )
+        1/S sum_i s_i f(y_i, o_i + b + x_i' w)  +  alpha sum_j v_j ( l1_ratio |w_j| + (1 - l1_ratio)/2 w_j^2 )
         subject to  lower_bounds <= w <= upper_bounds
 
     Parameters
@@ -88,8 +92,15 @@ def fit_path(
         Sparse matrices and arrays in CSC or CSR format are used as they are too, other formats are converted to CSC;
         none is ever made dense.
     y : array-like of shape (n,) or (n, k)
-        Response, converted to float64. For k > 1 the columns are k separate problems, solved together.
-    loss : {"squared"}, default="squared"
+        Response, converted to float64. For k > 1 the columns are k separate problems, solved together. For losses of
+        two classes, labels of any kind of shape (n,).
+    loss : {"squared", "logistic", "poisson", "squared_hinge", "huber"}, default="squared"
+        f(y, z). "squared": (y - z)^2 / 2. "logistic": log(1 + exp(z)) - z for the second of two labels, in ascending
+        order, log(1 + exp(z)) for the first. "poisson": exp(z) - y z for counts or rates y >= 0, less its minimum,
+        which is half the deviance. "squared_hinge": max(0, 1 - t z)^2 / 2, with t = 1 for the second label and -1 for
+        the first. "huber": (y - z)^2 / 2, continued by straight lines where |y - z| > delta.
+    delta : float, default=1.35
+        Of "huber", in units of y.
     l1_ratio : float in [0, 1], default=1.0
         1 is the lasso. 0 is ridge regression, which needs the values of `alphas`.
     alphas : int or array-like of shape (L,), default=100
@@ -155,9 +166,10 @@ def fit_path(
     array([[1. , 2.8],
            [0. , 0.8]])
     """
-    validation.check_loss(loss)
     problem = Problem(
         y,
+        loss=loss,
+        delta=delta,
         l1_ratio=l1_ratio,
         alphas=alphas,
         eps=eps,
@@ -237,6 +249,8 @@ def as_path(X, task, solution, names):
         n_iter=solution.n_iter,
         n_passes=solution.n_passes,
         feature_names=names,
+        loss=task.loss,
+        classes=task.classes,
         _source=(X, task),
     )
 
@@ -244,16 +258,22 @@ def as_path(X, task, solution, names):
 def tasks_of(X, problem, weights):
     """The engine's tasks for one problem; `weights` remembers the arrays made from earlier sample_weight objects."""
     n, p = X.shape
-    rows, _ = validation.as_responses(problem.y, n)
+    loss = validation.one_of(problem.loss, "loss", LOSSES)
+    parameter = validation.as_delta(problem.delta) if loss == "huber" else 0.0
+    rows, classes = encode(loss, problem.y, n)
     key = id(problem.sample_weight)
     if key not in weights:
         weights[key] = validation.as_weights(problem.sample_weight, n)
     offset = validation.as_offset(problem.offset, n)
-    if offset is not None:
-        rows = rows - offset
+    if offset is not None and loss == "squared":
+        rows, offset = rows - offset, None
     positive = validation.as_bool(problem.positive, "positive")
     lower, upper = validation.as_bounds(problem.lower_bounds, problem.upper_bounds, positive, p)
     shared = {
+        "loss": loss,
+        "parameter": parameter,
+        "offset": offset,
+        "classes": classes,
         "weights": weights[key],
         "fit_intercept": validation.as_bool(problem.fit_intercept, "fit_intercept"),
         "standardize": validation.as_bool(problem.standardize, "standardize"),
@@ -280,6 +300,12 @@ def solve(X, names, tasks, *, precompute, n_jobs, verbose=0):
     list of fastreg.solve.Solution, one for each task
     """
     validation.check_finite_if_small(X, names)
+    losses = {task.loss for task in tasks}
+    if losses != {"squared"}:
+        if not isinstance(precompute, str):
+            raise ValueError("precompute is of use for loss='squared' alone; leave it at 'auto' for other losses.")
+        if "squared" in losses:
+            raise ValueError("problems with loss='squared' and with other losses cannot be solved in one batch.")
     try:
         solutions = solve_tasks(
             as_design(X), tasks, precompute=precompute, n_jobs=n_jobs, progress=_report_progress if verbose else None

@@ -7,6 +7,7 @@ import numpy as np
 
 from fastreg import validation
 from fastreg.design import as_design
+from fastreg.loss import probabilities, respond
 from fastreg.solve import certify, n_threads
 
 # Relative distance within which an alpha counts as the end of the grid (alphas are often recomputed by the caller).
@@ -65,6 +66,10 @@ class RegularizationPath:
         The column names of X if it was a data frame.
     null_coef : ndarray of shape (p,), or None
         Coefficients of the model without penalised features; None if all features are penalised.
+    loss : str
+        As in `fit_path`.
+    classes : ndarray of shape (2,), or None
+        For losses of two classes the labels: positive linear predictors speak for the second.
     relative_gaps : ndarray of shape (L,)
         `dual_gaps` over `null_objective`; zero where that is zero (constant y).
     n_nonzero : ndarray of shape (L,)
@@ -83,6 +88,8 @@ class RegularizationPath:
     n_passes: int
     feature_names: np.ndarray | None = None
     null_coef: np.ndarray | None = None
+    loss: str = "squared"
+    classes: np.ndarray | None = None
     _source: Any = field(default=None)  # X as it was given and the task: what a certificate is computed from
 
     def __getstate__(self):
@@ -154,7 +161,7 @@ class RegularizationPath:
         return [(i - 1, share), (i, 1.0 - share)]
 
     def predict(self, X, alpha=None, offset=None):
-        """Predictions for new rows.
+        """Predictions for new rows: class labels, expected counts, or the linear predictor.
 
         Parameters
         ----------
@@ -162,7 +169,7 @@ class RegularizationPath:
         alpha : float, default=None
             None predicts at every alpha of the path; other values are taken as in `coef_at`.
         offset : array-like of shape (m,), default=None
-            Added to the prediction of each row.
+            Added to the linear predictor of each row.
 
         Returns
         -------
@@ -174,6 +181,10 @@ class RegularizationPath:
             If X has another number of columns or other column names than in the fit, or NaN or infinity in a column
             that the prediction uses.
         """
+        return respond(self.loss, self.decision_function(X, alpha, offset), self.classes)
+
+    def decision_function(self, X, alpha=None, offset=None):
+        """Linear predictors for new rows; arguments, shapes and errors as in `predict`."""
         X, names = validation.as_matrix(X)
         validation.check_columns(X, names, self.coefs.shape[0], self.feature_names)
         if alpha is not None:
@@ -189,6 +200,17 @@ class RegularizationPath:
         if offset is not None:
             prediction = prediction + (offset if prediction.ndim == 1 else offset[:, None])
         return prediction
+
+    def predict_proba(self, X, alpha=None, offset=None):
+        """Probabilities of both classes, for ``loss="logistic"``; arguments and errors as in `predict`.
+
+        Returns
+        -------
+        ndarray of shape (m, 2), or (m, L, 2) if alpha is None
+        """
+        if self.loss != "logistic":
+            raise ValueError(f"predict_proba needs a path of loss='logistic'; this one has loss={self.loss!r}.")
+        return probabilities(self.decision_function(X, alpha, offset))
 
     def certificate(self, alpha, n_jobs=None):
         """Which features are proved to be zero, or not to be, in every optimal solution at one alpha.

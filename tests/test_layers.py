@@ -13,7 +13,7 @@ ROOT = Path(fastreg.__file__).parent
 KERNELS = {"kernels"}
 DESIGN = KERNELS | {"design"}
 SOLVE = DESIGN | {"solve"}
-PATH = SOLVE | {"validation", "result", "path"}
+PATH = SOLVE | {"validation", "loss", "result", "path"}
 
 # What each room may import, itself aside.
 MAY_IMPORT = {
@@ -21,8 +21,9 @@ MAY_IMPORT = {
     "design": KERNELS,
     "solve": DESIGN,
     "validation": set(),
-    "result": SOLVE | {"validation"},
-    "path": SOLVE | {"validation", "result"},
+    "loss": {"validation"},
+    "result": SOLVE | {"validation", "loss"},
+    "path": SOLVE | {"validation", "loss", "result"},
     "accumulator": PATH,
     "ridge_trace": SOLVE | {"validation", "result"},
     "dask": {"accumulator"},

@@ -16,7 +16,7 @@ def full_gram(design, means, weights=None, jobs=1, order=None):
     the given order.
     """
     every = np.arange(design.p, dtype=np.intp) if order is None else order
-    gram = np.empty((design.p, design.p))
+    gram = np.empty((len(every), len(every)))
 
     def store(first, stop, start, block):  # comes on and above the diagonal
         gram[first:stop, start : start + block.shape[1]] = block

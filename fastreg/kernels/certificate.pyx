@@ -71,6 +71,16 @@ def scan(
             missed[j] = over and place[j] < 0
 
 
+def scale(double l1, double largest):
+    """What makes a dual point feasible whose largest gradient, over its factor, is `largest`."""
+    return l1 / largest if largest > l1 else 1.0
+
+
+def squared_part(double kappa, double squares, double off):
+    """The loss's part of a gap, for the squared loss: r'r / S and d'd / S, weighted."""
+    return 0.5 * (1.0 - kappa) * (1.0 - kappa) * squares + 0.5 * kappa * (2.0 - kappa) * off
+
+
 def gap(
     const Py_ssize_t[::1] feature,    # in   (a,)  nonzero features
     const double[::1] w,              # in   (a,)
@@ -79,18 +89,15 @@ def gap(
     double l2,
     const double[::1] f1,             # in   (p,) or None
     const double[::1] f2,             # in   (p,) or None
-    double squares,                   # in   r'r / S, weighted
-    double largest,                   # in   from `scan`, over all features
-    double conjugate,
+    double loss,                      # in   the loss's part of the gap
+    double kappa,                     # in   what the dual point is scaled by
+    double conjugate,                 # in   from `scan`, over all features
     double off,                       # in   d'd / S, weighted
     const double[::1] norm,           # in   (p,) or None
 ):
     """Duality gap of one solution, never negative."""
     cdef Py_ssize_t i, j
-    cdef double kappa = 1.0, total, slack = off**0.5, f
-    if largest > l1:
-        kappa = l1 / largest
-    total = 0.5 * (1.0 - kappa) * (1.0 - kappa) * squares + 0.5 * kappa * (2.0 - kappa) * off + conjugate
+    cdef double total = loss + conjugate, slack = kappa * off**0.5, f
     for i in range(feature.shape[0]):
         j = feature[i]
         f = 1.0 if f1 is None else f1[j]

@@ -120,6 +120,10 @@ typedef struct {
     void (*moments)(ptrdiff_t n, const double *x, const double *s, double origin, double lift, double *out);
     /* (x, y) <- (c x + s y, c y - s x) */
     void (*rotate)(ptrdiff_t n, double c, double s, double *x, double *y);
+    /* out = exp(x), to an ulp or two; x is kept to [-708, 709] */
+    void (*exp)(ptrdiff_t n, const double *x, double *out);
+    /* out = log(1 + x), to an ulp or two, for x in [0, 1] */
+    void (*log1p)(ptrdiff_t n, const double *x, double *out);
 } fr_table;
 
 #define FR_PASTE2(a, b) a##_##b
@@ -596,11 +600,71 @@ FR_TARGET static void FN(rotate)(ptrdiff_t n, double c, double s, double *FR_RES
     }
 }
 
+/* exp(x) = 2^k exp(r), |r| <= log(2) / 2, and the Taylor series of degree 13, whose remainder is below 1e-17. */
+FR_TARGET static void FN(exp)(ptrdiff_t n, const double *FR_RESTRICT x, double *FR_RESTRICT out)
+{
+    const double whole = 6755399441055744.0; /* 1.5 * 2^52: what is added to it is rounded to an integer */
+    for (ptrdiff_t i = 0; i < n; i++) {
+        double v = x[i], k, r, p;
+        uint64_t bits;
+        v = v < -708.0 ? -708.0 : v;
+        v = v > 709.0 ? 709.0 : v;
+        k = v * 1.4426950408889634 + whole;
+        memcpy(&bits, &k, sizeof bits);
+        k -= whole;
+        r = v - k * 6.93147180369123816490e-01;
+        r -= k * 1.90821492927058770002e-10;
+        p = 1.0 / 6227020800.0;
+        p = p * r + 1.0 / 479001600.0;
+        p = p * r + 1.0 / 39916800.0;
+        p = p * r + 1.0 / 3628800.0;
+        p = p * r + 1.0 / 362880.0;
+        p = p * r + 1.0 / 40320.0;
+        p = p * r + 1.0 / 5040.0;
+        p = p * r + 1.0 / 720.0;
+        p = p * r + 1.0 / 120.0;
+        p = p * r + 1.0 / 24.0;
+        p = p * r + 1.0 / 6.0;
+        p = p * r + 0.5;
+        p = p * r + 1.0;
+        p = p * r + 1.0;
+        bits = (bits + 1023) << 52;
+        memcpy(&k, &bits, sizeof bits);
+        out[i] = p * k;
+    }
+}
+
+/* log(1 + x) = 2 artanh(s) with s = x / (2 + x) <= 1/3, whose series is cut where s^2k falls below 1e-16. */
+FR_TARGET static void FN(log1p)(ptrdiff_t n, const double *FR_RESTRICT x, double *FR_RESTRICT out)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const double s = x[i] / (2.0 + x[i]), q = s * s;
+        double p = 1.0 / 33.0;
+        p = p * q + 1.0 / 31.0;
+        p = p * q + 1.0 / 29.0;
+        p = p * q + 1.0 / 27.0;
+        p = p * q + 1.0 / 25.0;
+        p = p * q + 1.0 / 23.0;
+        p = p * q + 1.0 / 21.0;
+        p = p * q + 1.0 / 19.0;
+        p = p * q + 1.0 / 17.0;
+        p = p * q + 1.0 / 15.0;
+        p = p * q + 1.0 / 13.0;
+        p = p * q + 1.0 / 11.0;
+        p = p * q + 1.0 / 9.0;
+        p = p * q + 1.0 / 7.0;
+        p = p * q + 1.0 / 5.0;
+        p = p * q + 1.0 / 3.0;
+        out[i] = 2.0 * s + 2.0 * s * (p * q);
+    }
+}
+
 static const fr_table FN(fr_table) = {
     /* the level's name is only for messages */
 #define FR_STR2(x) #x
 #define FR_STR(x) FR_STR2(x)
-    FR_STR(FR_LEVEL), FN(xt_tile), FN(xw_tile), FN(gather8), FN(scatter8), FN(gather1), FN(scatter1), FN(dot), FN(axpy), FN(axpy4), FN(dot4), FN(panel4), FN(moments), FN(rotate)};
+    FR_STR(FR_LEVEL), FN(xt_tile), FN(xw_tile), FN(gather8), FN(scatter8), FN(gather1), FN(scatter1), FN(dot), FN(axpy), FN(axpy4), FN(dot4), FN(panel4), FN(moments), FN(rotate),
+    FN(exp), FN(log1p)};
 #undef FR_STR
 #undef FR_STR2
 

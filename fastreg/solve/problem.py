@@ -25,6 +25,10 @@ class Task:
     lower: np.ndarray | None = None  # (p,) <= 0, or None: no bounds
     upper: np.ndarray | None = None  # (p,) >= 0
     dfmax: int | None = None  # end the path before it has more nonzero coefficients
+    loss: str = "squared"  # or a name that `fastreg.kernels.losses` knows
+    parameter: float = 0.0  # of the loss: the delta of "huber"
+    offset: np.ndarray | None = None  # (n,) part of the linear predictor; for "squared" it is in y
+    classes: np.ndarray | None = None  # (2,) labels that the zeros and ones of y stand for
 
 
 @dataclass(slots=True)

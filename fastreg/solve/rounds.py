@@ -4,105 +4,24 @@ import numpy as np
 
 from ..design.blocks import aligned, parallel_for
 from ..kernels import certificate, panels
-from .problem import Solution
-from .regime import EACH, Plan, worth_threads
+from .regime import EACH
 from .run import Run
 from .sample import Sample
-from .threads import n_threads
-
-
-def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None):
-    """Solve a batch of tasks over one design.
-
-    Parameters
-    ----------
-    design : Dense
-    tasks : list of Task
-    precompute : "auto", True, False or ndarray of shape (p, p)
-        Whether the Gram matrix of all features is built at once; or that matrix.
-    n_jobs : int or None
-    progress : callable(done, total) or None
-
-    Returns
-    -------
-    list of Solution
-
-    Raises
-    ------
-    ValueError
-        If X holds NaN or infinity, or a given Gram matrix is not that of X.
-    """
-    gram, precompute = (precompute, True) if isinstance(precompute, np.ndarray) else (None, precompute)
-    batch, target_of = batch_for(design, tasks, precompute, n_jobs)
-    plan, targets, jobs = batch.plan, batch.Y, batch.jobs
-    samples, solutions = {}, []
-    for start in range(0, len(tasks), plan.at_once):
-        runs, before, samples = [], samples, {}  # those of weights that do not come again may go
-        for task, target in zip(tasks[start : start + plan.at_once], target_of[start:], strict=False):
-            key = (id(task.weights), task.fit_intercept, plan.keeps_gram(task))
-            if key not in samples and key in before:
-                samples[key] = before[key]
-            elif key not in samples:
-                samples[key] = Sample(design, task.weights, task.fit_intercept, jobs, plan.keeps_gram(task))
-                if gram is not None:
-                    samples[key].adopt(gram)
-            runs.append(Run(task, samples[key], target, targets[target]))
-        stop = min(start + plan.at_once, len(tasks))
-        batch.solve(runs, progress and (lambda share, a=start, b=stop: progress(a + share * (b - a), len(tasks))))
-        solutions += [solution(run, design.p) for run in runs]
-    for one in solutions:
-        one.n_passes = batch.passes
-    return solutions
-
-
-def batch_for(design, tasks, precompute, n_jobs):
-    """(the batch of these tasks, the row of its Y that each of them has)."""
-    jobs = n_threads(n_jobs) if worth_threads(design, len(tasks)) else 1
-    if all(task.fit_intercept for task in tasks):
-        design.take_off_large_means(jobs)
-    targets, target_of = distinct_targets(design, tasks)
-    return Batch(design, targets, Plan(design, tasks, precompute), jobs), target_of
-
-
-def grids_of(design, tasks, n_jobs=None):
-    """The alphas of each task, automatic grids settled: one product with X, and nothing solved but the null models."""
-    batch, target_of = batch_for(design, tasks, "auto", n_jobs)
-    samples, runs = {}, []
-    for task, target in zip(tasks, target_of, strict=True):
-        key = id(task.weights), task.fit_intercept
-        if key not in samples:
-            samples[key] = Sample(design, task.weights, task.fit_intercept, batch.jobs, keeps_gram=False)
-        runs.append(Run(task, samples[key], target, batch.Y[target]))
-    batch.begin(runs)
-    return [run.alphas for run in runs]
-
-
-def distinct_targets(design, tasks):
-    """Centred responses, one row for each distinct (y, weights, intercept), and the row of each task."""
-    rows, row_of, seen = [], [], {}
-    for task in tasks:
-        key = (id(task.y), id(task.weights), task.fit_intercept)
-        if key not in seen:
-            seen[key] = len(rows)
-            mean = average(task.y, task.weights) if task.fit_intercept else 0.0
-            centred = task.y - mean
-            if task.fit_intercept:
-                centred -= average(centred, task.weights)
-            if np.abs(centred).max(initial=0.0) <= 1e-14 * np.abs(task.y).max(initial=0.0):
-                centred[:] = 0.0  # a constant response, whatever rounding of its mean says
-            rows.append((centred, mean))
-        row_of.append(seen[key])
-    Y = np.array([centred for centred, _ in rows])
-    return (Y, np.array([mean for _, mean in rows])), row_of
-
-
-def average(y, weights):
-    return y.sum() / len(y) if weights is None else (weights * y).sum() / weights.sum()
 
 
 def sum_of_squares(r, weights):
     """Not by BLAS: its threads, once woken, keep a core busy for a while, and its rounding depends on their number."""
     return (r * r).sum() if weights is None else (weights * r * r).sum()
+
+
+def coefficients(entries, lanes):
+    """(features in use, their coefficients (1, k, lanes)) of the solutions of one panel."""
+    columns = [run.sample.features[places] for run, _, places, _ in entries]
+    used = np.unique(np.concatenate(columns))
+    W = np.zeros((1, len(used), lanes))
+    for (_, lane, _, values), features in zip(entries, columns, strict=True):
+        W[0, np.searchsorted(used, features), lane] = values
+    return used, W
 
 
 class Batch:
@@ -113,6 +32,18 @@ class Batch:
         self.passes = 0
         self.buffers = None
         self.whole = None  # a sample with all features, for the differences of others
+
+    def new_sample(self, task):
+        return Sample(self.design, task.weights, task.fit_intercept, self.jobs, self.plan.keeps_gram(task))
+
+    def new_run(self, task, sample, target):
+        return Run(task, sample, target, self.Y[target])
+
+    def start(self, run):
+        """(weighted residual, objective, level) of a problem's constant model."""
+        y, weights = self.Y[run.target], run.task.weights
+        objective = 0.5 * sum_of_squares(y, weights) / run.sample.total
+        return y if weights is None else y * weights, objective, self.means[run.target]
 
     def solve(self, runs, progress=None):
         """Round after round, until all runs are done; `progress(share)` is called after each."""
@@ -163,19 +94,18 @@ class Batch:
             some = runs[start : start + at_once]
             R, C = self.panels(len(some))
             R[:] = 0.0
-            width = R.shape[2]
+            width, starts = R.shape[2], []
             for lane, run in enumerate(some):
-                y = self.Y[run.target]
-                R[lane // width, :, lane % width] = y if run.task.weights is None else y * run.task.weights
+                residual, *model = self.start(run)
+                R[lane // width, :, lane % width] = residual
+                starts.append(model)
             self.design.correlate(R, C, self.jobs)
             self.passes += 1
             for lane, run in enumerate(some):
                 gradient = C[lane // width, :, lane % width] / run.sample.total
                 if not np.isfinite(gradient).all():
                     self.design.refuse_nonfinite()
-                y = self.Y[run.target]
-                squares = sum_of_squares(y, run.task.weights)
-                run.begin(gradient, 0.5 * squares / run.sample.total, self.means[run.target])
+                run.begin(gradient, *starts[lane])
         some = [run for run in runs if len(run.free)]
         for start in range(0, len(some), at_once):
             self.fit_null(some[start : start + at_once])
@@ -240,8 +170,12 @@ class Batch:
         for run, outcome in zip(runs, outcomes, strict=True):
             run.judge(C, run.segments, squares, *outcome.totals())
 
-    def residuals(self, runs):
-        """R, room for X'R, and the weighted squares (panels, width), for the lanes of all runs."""
+    def lay_out(self, runs):
+        """Give the lanes of all runs a place in panels.
+
+        Returns R and room for X'R, uninitialised; zeros (panels, width); the rows of Y that lanes start from; for each
+        panel its (run, lane, places, values).
+        """
         count = sum(len(run.lanes) for run in runs)
         R, C = self.panels(count)
         width = R.shape[2]
@@ -253,9 +187,13 @@ class Batch:
                 panel, at = divmod(lane, width)
                 run.segments.append((panel, at))
                 target[panel, at] = run.target
-                members[panel].append((run.sample, at, *run.solved[i]))
+                members[panel].append((run, at, *run.solved[i]))
                 lane += 1
-        squares = np.zeros((R.shape[0], width))
+        return R, C, np.zeros(target.shape), target, members
+
+    def residuals(self, runs):
+        """R, room for X'R, and the weighted squares (panels, width), for the lanes of all runs."""
+        R, C, squares, target, members = self.lay_out(runs)
         alone = len(R) >= self.jobs  # each panel on a thread of its own, or all threads on one panel after the other
 
         def residuals(k):
@@ -265,22 +203,19 @@ class Batch:
         return R, C, squares
 
     def residual_panel(self, R, target, entries, jobs):
-        """Residuals of one panel's solutions; `entries` are (sample, lane, places, values)."""
-        sample = entries[0][0]
-        columns = [entry[0].features[entry[2]] for entry in entries]
-        used = np.unique(np.concatenate(columns))
-        W = np.zeros((1, len(used), R.shape[2]))
-        for (_, lane, _, values), features in zip(entries, columns, strict=True):
-            W[0, np.searchsorted(used, features), lane] = values
-        same = all(entry[0] is sample for entry in entries)
+        """Residuals of one panel's solutions; `entries` are (run, lane, places, values)."""
+        samples = [entry[0].sample for entry in entries]
+        used, W = coefficients(entries, R.shape[2])
+        sample = samples[0]
+        same = all(other is sample for other in samples)
         if same:
             return self.design.residuals(
                 self.Y, target, used, W, sample.weights, sample.centred, sample.total, R, jobs
             )[0]
         squares, sums = np.zeros((2, R.shape[2]))
         self.design.residuals(self.Y, target, used, W, None, False, 1.0, R, jobs)
-        starts = [k for k, entry in enumerate(entries) if k == 0 or entry[0] is not entries[k - 1][0]]
-        parts = [entries[k][0] for k in starts]
+        starts = [k for k, one in enumerate(samples) if k == 0 or one is not samples[k - 1]]
+        parts = [samples[k] for k in starts]
         edges = np.array([*starts, len(entries)], dtype=np.intp) + entries[0][1]
         weights = np.array([part.row_weights() for part in parts])
         panels.weight_parts(R[0], edges, weights, np.array([part.centred for part in parts], np.uint8), sums, squares)
@@ -311,7 +246,7 @@ class Outcome:
         if len(run.free):
             for n, (panel, lane) in enumerate(run.segments):
                 c = C[panel, run.free, lane] / run.sample.total
-                self.off[n] = np.sqrt(run.projection(c, *run.solved[run.lanes[n]])[2])
+                self.off[n] = np.sqrt(run.projection(c, *run.solved[run.lanes[n]], n)[2])
 
     def scan(self, C, k, first, stop):
         run = self.run
@@ -327,25 +262,3 @@ class Outcome:
 
     def totals(self):
         return self.largest.max(axis=0), self.conjugate.sum(axis=0), np.flatnonzero(self.missed)
-
-
-def solution(run, p):
-    """The path of a finished run."""
-    indptr = np.zeros(len(run.alphas) + 1, dtype=np.int64)
-    features, values = [np.empty(0, np.int64)], [np.empty(0)]
-    for k, (index, w) in enumerate(run.pieces):
-        order = np.argsort(index)
-        features.append(index[order])
-        values.append(w[order])
-        indptr[k + 1] = indptr[k] + len(index)
-    null_coef = None
-    if len(run.free):
-        null_coef = np.zeros(p)
-        null_coef[run.sample.features[run.null_model[0]]] = run.null_model[1]
-    indices = np.concatenate(features)
-    if max(indptr[-1], p) < 2**31:
-        indptr, indices = indptr.astype(np.int32), indices.astype(np.int32)
-    return Solution(
-        run.alphas, indptr, indices, np.concatenate(values), p, run.intercepts, run.gaps, float(run.alpha_max),
-        float(run.null), float(run.level - run.level_of(*run.null_model)), null_coef, run.explained, run.n_iter, 0,
-    )  # fmt: skip

@@ -135,8 +135,7 @@ class Run:
         self.gradient = gradient
         self.slope = np.zeros_like(gradient)
         self.null = null_objective if null_objective > 1e-28 * self.constant_objective else 0.0
-        if not self.exact:
-            self.active.goal = max(GOAL * task.tol, ROUNDING) * self.null
+        self.aim(max(GOAL * task.tol, ROUNDING))
         self.alpha_max = np.inf
         if task.l1_ratio > 0:
             self.alpha_max = self.share_of_penalty(gradient) / task.l1_ratio
@@ -166,6 +165,11 @@ class Run:
         self.report[self.report >= 0] += self.empty
         self.warm = warm and self.ladder.size > 0
         self.stopped = None  # index of the alpha at which the path has too many features
+
+    def aim(self, tol):
+        """Set the gap, relative to the null objective, that solutions are to reach on the features at hand."""
+        if not self.exact:
+            self.active.goal = tol * self.null
 
     def share_of_penalty(self, gradient):
         """The largest l1 at which some penalised feature leaves zero."""
@@ -374,7 +378,7 @@ class Run:
             c = C[panel, sample.features[places], lane] * scale
             more, off = 0.0, 0.0
             if len(self.free):
-                more, off, projected = self.free_part(C[panel, self.free, lane] * scale, places, values)
+                more, off, projected = self.free_part(C[panel, self.free, lane] * scale, places, values, lane_of[i])
                 c[np.isin(sample.features[places], projected)] = 0.0
             n = lane_of[i]
             return places, values, c, squares[panel, lane] * scale, largest[n], conjugate[n] + more, off
@@ -390,9 +394,10 @@ class Run:
                 self.solved[i] = places, values
             else:
                 places, values, c, rss, top, h, off = proof(i)
+            kappa = certificate.scale(self.l1[i], top)
             gap = certificate.gap(
-                sample.features[places], values, c, self.l1[i], self.l2[i], self.factor1, self.factor2, rss, top, h,
-                off, self.norm,
+                sample.features[places], values, c, self.l1[i], self.l2[i], self.factor1, self.factor2,
+                self.loss_part(i, kappa, rss, off), kappa, h, off, self.norm,
             )  # fmt: skip
             at = self.report[self.k + i]
             bound = self.task.tol if at >= 0 else max(self.task.tol, LOOSE)
@@ -424,6 +429,10 @@ class Run:
             self.reach = min(64, self.reach + self.reach // 2)
         self.solved = None
 
+    def loss_part(self, i, kappa, squares, off):
+        """What the loss adds to the gap of solution i, its dual point scaled by kappa."""
+        return certificate.squared_part(kappa, squares, off)
+
     def mean_proof(self, i, before, after):
         """What `proof` says of a solution between two others with the same signed support."""
         places, v0, c0, rss0, top0, h0, _ = before
@@ -436,11 +445,18 @@ class Run:
         mean = [a + t * (b - a) for a, b in ((v0, v1), (c0, c1), (top0, top1), (h0, h1))]
         return places, mean[0], mean[1], rss, mean[2], mean[3], 0.0
 
-    def projection(self, c, places, values):
-        """Unpenalised features that a dual point must be orthogonal to, and d'd / S of the projection on them.
+    def projection(self, c, places, values, lane):
+        """(features, held, d'd / S): unpenalised features that a dual point must be orthogonal to, and what that takes.
 
-        `c` is the gradient at all unpenalised features.  Left out are those that a bound holds.
+        `c` is the gradient of a lane at all unpenalised features.  Left out are those that a bound holds.
         """
+        inside, held = self.unheld(c, places, values)
+        G = self.free_gram[np.ix_(inside, inside)]
+        h = np.linalg.lstsq(G, c[inside], rcond=1e-13)[0]
+        return inside, held, max(float(h @ c[inside]), 0.0)
+
+    def unheld(self, c, places, values):
+        """(numbers among the unpenalised features of those that no bound holds, whether one holds each)."""
         task, w = self.task, np.zeros(len(self.free))
         order = {feature: k for k, feature in enumerate(self.free)}
         for feature, value in zip(self.sample.features[places], values, strict=True):
@@ -450,14 +466,11 @@ class Run:
         if task.lower is not None:
             edge = np.where(c > 0, task.upper[self.free], task.lower[self.free])
             held = np.isfinite(edge) & (w == edge)
-        inside = np.flatnonzero(~held)
-        G = self.free_gram[np.ix_(inside, inside)]
-        h = np.linalg.lstsq(G, c[inside], rcond=1e-13)[0]
-        return inside, held, max(float(h @ c[inside]), 0.0)
+        return np.flatnonzero(~held), held
 
-    def free_part(self, c, places, values):
+    def free_part(self, c, places, values, lane):
         """(conjugate, off, projected): what the unpenalised features add to a certificate; `c` is their gradient."""
-        inside, held, off = self.projection(c, places, values)
+        inside, held, off = self.projection(c, places, values, lane)
         more = 0.0
         if held.any():
             c, at = c[held], self.free[held]

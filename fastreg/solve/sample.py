@@ -65,11 +65,14 @@ class Sample:
         self.norm = np.concatenate([self.norm, np.where(self.constant[m:], 0.0, square / self.total)])
         if self.gram is not None:
             self.add_gram(new)
-        elif hasattr(self.design, "columns"):
-            if m + k > len(self.columns):
-                grown = np.empty((max(m + k, 2 * len(self.columns)), self.design.n))
-                grown[:m] = self.columns[:m]
-                self.columns = grown
+        else:
+            self.pack(new, mean)
+
+    def pack(self, new, mean):
+        """Copy the last features, `new`, to `columns`, unless they can be read where they are."""
+        if self.design.dense:
+            m, k = len(self.features) - len(new), len(new)
+            self.columns = with_room(self.columns, m, m + k)
             self.design.columns(new, mean, self.columns[m : m + k])
 
     def adopt(self, gram):
@@ -149,19 +152,32 @@ class Sample:
             gram = np.empty((size, size))
             gram[:m, :m] = self.gram[:m, :m]
             self.gram = gram
-        gram, scale = self.gram, 1.0 / self.total
+        grow_gram(self.gram, self.design, self.features, k, self.mean, self.weights, 1.0 / self.total, self.jobs)
 
-        def store(first, stop, start, part):
-            part *= scale
-            at, to = m + start, m + start + part.shape[1]
-            gram[first:stop, at:to] = part
-            above = min(stop, at)
-            if above > first:
-                gram[at:to, first:above] = part[: above - first].T
-            if stop > at:  # the diagonal block has both halves, which differ by rounding
-                diagonal.add((at, to))
 
-        diagonal = set()
-        self.design.gram_columns(self.features, new, self.mean, self.weights, store, self.jobs)
-        for at, to in diagonal:
-            mirror(gram, at, to)
+def grow_gram(gram, design, features, k, means, weights, scale, jobs):
+    """Rows and columns of a Gram matrix for the last k of its features, times `scale`."""
+    m, diagonal = len(features) - k, set()
+
+    def store(first, stop, start, part):
+        part *= scale
+        at, to = m + start, m + start + part.shape[1]
+        gram[first:stop, at:to] = part
+        above = min(stop, at)
+        if above > first:
+            gram[at:to, first:above] = part[: above - first].T
+        if stop > at:  # the diagonal block has both halves, which differ by rounding
+            diagonal.add((at, to))
+
+    design.gram_columns(features, features[m:], means, weights, store, jobs)
+    for at, to in diagonal:
+        mirror(gram, at, to)
+
+
+def with_room(columns, m, wanted):
+    """An array with the first m rows of `columns` and room for `wanted`: the same, if it has that."""
+    if wanted <= len(columns):
+        return columns
+    grown = np.empty((max(wanted, 2 * len(columns)), columns.shape[1]))
+    grown[:m] = columns[:m]
+    return grown

@@ -80,7 +80,7 @@ def certify(design, task, alpha, coef, jobs=1):
     off, more, at = np.zeros(1), 0.0, c[used].copy()
     if len(run.free):
         sample.add(used)
-        more, squared, projected = run.free_part(c[run.free], sample.place[used], coef[used])
+        more, squared, projected = run.free_part(c[run.free], sample.place[used], coef[used], 0)
         off[0] = np.sqrt(squared)
         at[np.isin(used, projected)] = 0.0
     largest, conjugate, missed = np.zeros(1), np.zeros(1), np.zeros(p, np.uint8)
@@ -88,12 +88,11 @@ def certify(design, task, alpha, coef, jobs=1):
         C, 0, 0, 0, p, 1.0 / sample.total, l1, l2, run.factor1, run.factor2, task.lower, task.upper, run.norm, off,
         np.zeros(p, np.int32), largest, conjugate, missed,
     )  # fmt: skip
+    kappa = certificate.scale(l1[0], largest[0])
     gap = certificate.gap(
-        used, coef[used], at, l1[0], l2[0], run.factor1, run.factor2, squares, largest[0], conjugate[0] + more,
-        off[0] ** 2, run.norm,
+        used, coef[used], at, l1[0], l2[0], run.factor1, run.factor2,
+        certificate.squared_part(kappa, squares, off[0] ** 2), kappa, conjugate[0] + more, off[0] ** 2, run.norm,
     )  # fmt: skip
-
-    kappa = min(1.0, l1[0] / largest[0]) if l2[0] == 0.0 and largest[0] > 0 else 1.0
     sure = gap + ROUNDING * (0.5 * squares + np.abs(c[used]) @ np.abs(coef[used]))  # whatever rounding did to the gap
     radius = norm * (np.sqrt(2.0 * sure) + off[0]) + ROUNDING * (np.abs(c) + norm * np.sqrt(squares))
     f1 = np.ones(p) if run.factor1 is None else run.factor1

@@ -1,0 +1,277 @@
+"""Smooth losses of the linear predictor z: value, first two derivatives, and what their conjugates say of a dual point.
+
+A loss is two functions of a short run of rows, listed in `run_of` and `gap_of`:
+
+    its value f(y, z), up to what makes the best z for a given y worth nothing, minus its slope, r = -f', and f'' ;
+    the divergence f*(v) - f*(u) - z (v - u) >= 0 for the slope u = f'(z) and another slope v that f can have.
+
+A sum of divergences is a duality gap's part that comes from the loss: terms none of which is negative, each computed so
+that nothing cancels (Fenchel-Young).  For v = u it is zero.
+"""
+from libc.math cimport INFINITY, exp, fabs, log, log1p
+
+from ._simd cimport simd, simd_init
+
+if simd_init() != 0:
+    raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
+
+cdef enum:
+    RUN = 128              # rows at a time: their exponentials stay in L1
+    MOST_STEPS = 200       # to the intercept
+
+cdef double EXACT = 4e-16  # of the sum of |r|: a sum of r below is rounding
+cdef double EDGE = 1e-12   # a dual point that is outside by less is on the edge, but for rounding
+
+ctypedef double (*Run)(Py_ssize_t n, double parameter, const double* y, const double* z, const double* s, double* r,
+                       double* h) noexcept nogil
+ctypedef double (*Gap)(Py_ssize_t n, double parameter, const double* y, const double* z, const double* u,
+                       const double* v, const double* s) noexcept nogil
+
+
+cdef double logistic(Py_ssize_t n, double parameter, const double* y, const double* z, const double* s, double* r,
+                     double* h) noexcept nogil:
+    """log(1 + e^z) - y z, for y in {0, 1}."""
+    cdef double minus[RUN]
+    cdef double e[RUN]
+    cdef double l[RUN]
+    cdef double total = 0.0, p, q, weight
+    cdef Py_ssize_t i
+    for i in range(n):
+        minus[i] = -fabs(z[i])
+    simd.exp(n, minus, e)
+    simd.log1p(n, e, l)
+    for i in range(n):
+        weight = 1.0 if s == NULL else s[i]
+        p, q = 1.0 / (1.0 + e[i]), e[i] / (1.0 + e[i])       # of |z|
+        h[i] = weight * p * q
+        if z[i] < 0.0:
+            p, q = q, p
+        r[i] = weight * (y[i] * q - (1.0 - y[i]) * p)
+        total += weight * (l[i] + (z[i] * (1.0 - y[i]) if z[i] > 0.0 else -z[i] * y[i]))
+    return total
+
+
+cdef inline double above(double a, double t) noexcept nogil:
+    """a ((1 + t) log(1 + t) - t), which is a t^2 / 2 for a small t."""
+    if a <= 0.0:
+        return 0.0
+    if t <= -1.0:
+        return a
+    if fabs(t) < 1e-4:
+        return a * t * t * (0.5 - t / 6.0 + t * t / 12.0)
+    return a * ((1.0 + t) * log1p(t) - t)
+
+
+cdef double logistic_gap(Py_ssize_t n, double parameter, const double* y, const double* z, const double* u,
+                         const double* v, const double* s) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef double total = 0.0, p, q, e, new
+    for i in range(n):
+        e = exp(-fabs(z[i]))
+        p, q = 1.0 / (1.0 + e), e / (1.0 + e)
+        if z[i] < 0.0:
+            p, q = q, p
+        new = v[i] + y[i]
+        if new < -EDGE or new > 1.0 + EDGE:
+            return INFINITY
+        e = (1.0 if s == NULL else s[i])
+        total += e * (above(p, (v[i] - u[i]) / p) + above(q, (u[i] - v[i]) / q))
+    return total
+
+
+cdef double poisson(Py_ssize_t n, double parameter, const double* y, const double* z, const double* s, double* r,
+                    double* h) noexcept nogil:
+    """e^z - y z, less its least value: half the deviance of counts y >= 0 with a mean of e^z."""
+    cdef double mean[RUN]
+    cdef double total = 0.0, weight
+    cdef Py_ssize_t i
+    simd.exp(n, z, mean)
+    for i in range(n):
+        weight = 1.0 if s == NULL else s[i]
+        h[i] = weight * mean[i]
+        r[i] = weight * (y[i] - mean[i])
+        if y[i] > 0.0:
+            total += weight * (mean[i] - y[i] - y[i] * (z[i] - log(y[i])))
+        else:
+            total += weight * mean[i]
+    return total
+
+
+cdef double poisson_gap(Py_ssize_t n, double parameter, const double* y, const double* z, const double* u,
+                        const double* v, const double* s) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef double total = 0.0, mean
+    for i in range(n):
+        mean = u[i] + y[i]
+        if v[i] + y[i] < -EDGE * (1.0 + y[i]):
+            return INFINITY
+        if mean > 0.0:
+            total += (1.0 if s == NULL else s[i]) * above(mean, (v[i] - u[i]) / mean)
+        elif v[i] > u[i]:
+            return INFINITY
+    return total
+
+
+cdef double squared_hinge(Py_ssize_t n, double parameter, const double* y, const double* z, const double* s, double* r,
+                          double* h) noexcept nogil:
+    """max(0, 1 - t z)^2 / 2, with t = 2 y - 1 for y in {0, 1}."""
+    cdef double total = 0.0, weight, t, margin
+    cdef Py_ssize_t i
+    for i in range(n):
+        weight, t = 1.0 if s == NULL else s[i], 2.0 * y[i] - 1.0
+        margin = max(1.0 - t * z[i], 0.0)
+        r[i] = weight * t * margin
+        h[i] = weight if margin > 0.0 else 0.0
+        total += 0.5 * weight * margin * margin
+    return total
+
+
+cdef double squared_hinge_gap(Py_ssize_t n, double parameter, const double* y, const double* z, const double* u,
+                              const double* v, const double* s) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef double total = 0.0, t
+    for i in range(n):
+        t = 2.0 * y[i] - 1.0
+        if v[i] * t > EDGE:
+            return INFINITY
+        total += (1.0 if s == NULL else s[i]) * (
+            0.5 * (v[i] - u[i]) * (v[i] - u[i]) + (v[i] - u[i]) * t * min(1.0 - t * z[i], 0.0)
+        )
+    return total
+
+
+cdef double huber(Py_ssize_t n, double parameter, const double* y, const double* z, const double* s, double* r,
+                  double* h) noexcept nogil:
+    """(y - z)^2 / 2, beyond |y - z| = d continued by straight lines; d is `parameter`."""
+    cdef double total = 0.0, weight, left
+    cdef Py_ssize_t i
+    for i in range(n):
+        weight, left = 1.0 if s == NULL else s[i], y[i] - z[i]
+        if fabs(left) <= parameter:
+            r[i], h[i] = weight * left, weight
+            total += 0.5 * weight * left * left
+        else:
+            r[i], h[i] = weight * (parameter if left > 0.0 else -parameter), 0.0
+            total += weight * parameter * (fabs(left) - 0.5 * parameter)
+    return total
+
+
+cdef double huber_gap(Py_ssize_t n, double parameter, const double* y, const double* z, const double* u,
+                      const double* v, const double* s) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef double total = 0.0, beyond
+    for i in range(n):
+        if fabs(v[i]) > parameter * (1.0 + EDGE):
+            return INFINITY
+        beyond = y[i] - z[i]
+        beyond -= min(max(beyond, -parameter), parameter)
+        total += (1.0 if s == NULL else s[i]) * (0.5 * (v[i] - u[i]) * (v[i] - u[i]) + (v[i] - u[i]) * beyond)
+    return total
+
+
+NUMBERS = {"logistic": 0, "poisson": 1, "squared_hinge": 2, "huber": 3}
+
+cdef Run run_of[4]
+cdef Gap gap_of[4]
+run_of[0], run_of[1], run_of[2], run_of[3] = logistic, poisson, squared_hinge, huber
+gap_of[0], gap_of[1], gap_of[2], gap_of[3] = logistic_gap, poisson_gap, squared_hinge_gap, huber_gap
+
+
+cdef double whole(int loss, double parameter, const double[::1] y, const double[::1] s, const double[::1] z,
+                  double[::1] r, double[::1] h) noexcept nogil:
+    cdef Py_ssize_t i = 0, n = y.shape[0]
+    cdef double total = 0.0
+    while i < n:
+        total += run_of[loss](min(<Py_ssize_t>RUN, n - i), parameter, &y[i], &z[i], NULL if s is None else &s[i],
+                              &r[i], &h[i])
+        i += RUN
+    return total
+
+
+def evaluate(
+    int loss,                       # in   a value of NUMBERS
+    double parameter,               # in   of the loss, if it has one
+    const double[::1] y,            # in   (n,)
+    const double[::1] s,            # in   (n,) weights, or None: ones
+    const double[::1] z,            # in   (n,)
+    double[::1] r,                  # out  (n,)  -s f'(z)
+    double[::1] h,                  # out  (n,)  s f''(z)
+):
+    """The sum of s f(y, z)."""
+    cdef double total
+    with nogil:
+        total = whole(loss, parameter, y, s, z, r, h)
+    return total
+
+
+def level(
+    int loss,
+    double parameter,
+    const double[::1] y,
+    const double[::1] s,
+    double[::1] z,                  # in/out (n,)  a constant is added
+    double[::1] r,                  # out  (n,)  -s f'(z)
+    double[::1] h,                  # out  (n,)  s f''(z)
+):
+    """(constant that makes the sum of r zero, sum of s f there): Newton's method between bounds that close in."""
+    cdef Py_ssize_t i, n = y.shape[0]
+    cdef double low = -INFINITY, high = INFINITY, at = 0.0, to, step, ahead, curvature, size, value, stride = 1.0
+    cdef int steps
+    with nogil:
+        value = whole(loss, parameter, y, s, z, r, h)
+        for steps in range(MOST_STEPS):
+            ahead = curvature = size = 0.0
+            for i in range(n):
+                ahead += r[i]
+                size += fabs(r[i])
+                curvature += h[i]
+            if fabs(ahead) <= EXACT * size:
+                break
+            if ahead > 0.0:
+                low = at
+            else:
+                high = at
+            step = ahead / curvature if curvature > 1e-12 * size else INFINITY
+            if fabs(step) > stride:              # a step that long is not to be trusted
+                step = stride if ahead > 0.0 else -stride
+                stride *= 2.0
+            to = at + step
+            if not low < to < high:
+                to = 0.5 * (low + high)
+            if to == at or not low < to < high:
+                break
+            step, at = to - at, to
+            for i in range(n):
+                z[i] += step
+            value = whole(loss, parameter, y, s, z, r, h)
+    return at, value
+
+
+def divergence(
+    int loss,
+    double parameter,
+    const double[::1] y,
+    const double[::1] s,
+    const double[::1] z,            # in   (n,)
+    const double[::1] r,            # in   (n,)  -s f'(z)
+    const double[::1] off,          # in   (n,)  taken off r / s, or None
+    double kappa,                   # in   what the rest is scaled by
+):
+    """The sum of s (f*(v) - f*(u) - z (v - u)), u = -r / s, v = kappa (u + off); inf where f has no such slope."""
+    cdef double u[RUN]
+    cdef double v[RUN]
+    cdef Py_ssize_t i = 0, k, count, n = y.shape[0]
+    cdef double total = 0.0
+    with nogil:
+        while i < n:
+            count = min(<Py_ssize_t>RUN, n - i)
+            for k in range(count):
+                u[k] = -r[i + k]
+                if s is not None:
+                    u[k] = u[k] / s[i + k] if s[i + k] > 0.0 else 0.0
+                v[k] = kappa * (u[k] if off is None else u[k] + off[i + k])
+                if s is not None and s[i + k] == 0.0:
+                    u[k] = v[k] = -y[i + k] if loss == 0 else 0.0
+            total += gap_of[loss](count, parameter, &y[i], &z[i], u, v, NULL if s is None else &s[i])
+            i += RUN
+    return total

@@ -1,0 +1,155 @@
+"""Products of a vector with the columns of a working set: rows of a packed array, or runs of sparse entries."""
+from libc.math cimport INFINITY, fabs, sqrt
+
+from ._simd cimport Entries, integer, real, simd, simd_init
+from libc.stdint cimport int64_t
+
+if simd_init() != 0:
+    raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
+
+cdef enum:
+    ROWS = 1024
+
+
+def dots(
+    const double[:, ::1] columns,   # in   (>= m, n)  one column a row
+    const Py_ssize_t[::1] some,     # in   (k,)  numbers of columns
+    const double[::1] r,            # in   (n,)
+    double[::1] out,                # out  (k,)
+):
+    """out[i] = column some[i] times r."""
+    cdef const double* four[4]
+    cdef Py_ssize_t i = 0, k, n = r.shape[0], count = some.shape[0]
+    with nogil:
+        while i + 4 <= count:
+            for k in range(4):
+                four[k] = &columns[some[i + k], 0]
+            simd.dot4(n, four, &r[0], &out[i])
+            i += 4
+        while i < count:
+            out[i] = simd.dot(n, &columns[some[i], 0], &r[0])
+            i += 1
+
+
+def add(
+    const double[:, ::1] columns,   # in   (>= m, n)
+    const Py_ssize_t[::1] some,     # in   (k,)
+    const double[::1] w,            # in   (k,)
+    Py_ssize_t first,               # in   rows first..stop-1
+    Py_ssize_t stop,
+    double[::1] out,                # in/out (n,)
+):
+    """out += sum_i w[i] times column some[i], on some rows."""
+    cdef const double* four[4]
+    cdef Py_ssize_t i, k, row = first, rows, count = some.shape[0]
+    with nogil:
+        while row < stop:               # a run of the result stays in L1 while all columns pass
+            rows = min(<Py_ssize_t>ROWS, stop - row)
+            i = 0
+            while i + 4 <= count:
+                for k in range(4):
+                    four[k] = &columns[some[i + k], row]
+                simd.axpy4(rows, &w[i], four, &out[row])
+                i += 4
+            while i < count:
+                simd.axpy(rows, w[i], &columns[some[i], row], &out[row])
+                i += 1
+            row += rows
+
+
+def dots_sparse(
+    const integer[:] starts,        # in   entries of column j: starts[j]..stops[j]-1
+    const integer[:] stops,
+    const integer[::1] index,       # in   (nnz,)  their rows
+    const real[::1] value,          # in   (nnz,)
+    const Py_ssize_t[::1] some,     # in   (k,)
+    const double[::1] r,            # in   (n,)
+    double[::1] out,                # out  (k,)
+):
+    """As `dots`."""
+    cdef Entries X
+    cdef Py_ssize_t i
+    X.index = <const void*>(&index[0] if index.shape[0] else NULL)
+    X.value = <const void*>(&value[0] if value.shape[0] else NULL)
+    X.wide, X.single = integer is int64_t, real is float
+    with nogil:
+        for i in range(some.shape[0]):
+            out[i] = simd.gather1(&X, starts[some[i]], stops[some[i]], &r[0])
+
+
+def add_sparse(
+    const integer[:] starts,
+    const integer[:] stops,
+    const integer[::1] index,
+    const real[::1] value,
+    const Py_ssize_t[::1] some,     # in   (k,)
+    const double[::1] w,            # in   (k,)
+    double[::1] out,                # in/out (n,)
+):
+    """As `add`."""
+    cdef Entries X
+    cdef Py_ssize_t i
+    X.index = <const void*>(&index[0] if index.shape[0] else NULL)
+    X.value = <const void*>(&value[0] if value.shape[0] else NULL)
+    X.wide, X.single = integer is int64_t, real is float
+    with nogil:
+        for i in range(some.shape[0]):
+            simd.scatter1(&X, starts[some[i]], stops[some[i]], w[i], NULL, &out[0])
+
+
+def stretch(const double[::1] r, const double[::1] h):
+    """The sum of r^2 / h over rows with h > 0."""
+    cdef Py_ssize_t i
+    cdef double total = 0.0
+    with nogil:
+        for i in range(r.shape[0]):
+            total += r[i] * r[i] / h[i] if h[i] > 0.0 else 0.0
+    return total
+
+
+def gap(
+    const double[::1] g,            # in   (k,)  gradients of the loss, with a minus
+    const double[::1] w,            # in   (k,)
+    double l1,
+    double l2,
+    const double[::1] f1,           # in   (k,)  penalty factors; inf: excluded
+    const double[::1] f2,           # in   (k,)
+    const double[::1] lower,        # in   (k,)
+    const double[::1] upper,        # in   (k,)
+    const double[::1] norm,         # in   (k,)  curvatures
+):
+    """(kappa, duality gap): the dual point scaled by kappa is feasible, but for unpenalised features.
+
+    What these lack enters by a bound that is of the right size, not proved; nor is the loss's part in it, which is zero
+    where kappa is one.
+    """
+    cdef Py_ssize_t j, m = g.shape[0]
+    cdef double kappa = 1.0, total = 0.0, off = 0.0, excess, bound, c, a, b
+    with nogil:
+        for j in range(m):
+            if f1[j] == INFINITY:
+                continue
+            a, b = l1 * f1[j], l2 * f2[j]
+            bound = upper[j] if g[j] > 0.0 else -lower[j]
+            excess = fabs(g[j]) - a
+            if excess <= 0.0:
+                continue
+            if a == 0.0 and b == 0.0:
+                if norm[j] > 0.0 and w[j] != (upper[j] if g[j] > 0.0 else lower[j]):
+                    off += excess * excess / norm[j]
+            elif bound == 0.0:
+                continue
+            elif b > 0.0:
+                c = min(excess / b, bound)
+                total += c * (excess - 0.5 * b * c)
+            elif bound < INFINITY:
+                total += excess * bound
+            elif fabs(g[j]) * kappa > a:
+                kappa = a / fabs(g[j])
+        for j in range(m):
+            if w[j] != 0.0:
+                a, b = l1 * f1[j], l2 * f2[j]
+                if a > 0.0 or b > 0.0:
+                    total += a * fabs(w[j]) + 0.5 * b * w[j] * w[j] - kappa * g[j] * w[j]
+                    total += sqrt(off * norm[j]) * fabs(w[j])
+    return kappa, total + off

@@ -1,0 +1,399 @@
+"""Problems whose loss is not quadratic: Newton's method on the working set, in the rounds of the other problems.
+
+A step goes to the minimum of a quadratic model of the loss with the penalties as they are (prox-Newton; Lee, Sun &
+Saunders 2014), found by the solvers of the squared loss; the true objective decides how far to go.  A model is kept,
+and only the gradient renewed, while steps on it still gain enough.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..kernels import losses, working
+from .rounds import Batch, coefficients
+from .run import Run
+from .working import GramModel, Pool, ResidualModel, Store
+
+NEAR = 0.95  # of the penalty: a gradient from which on a feature is taken into a new model
+FAR = 0.75  # of the penalty: a gradient below is looked at last
+FRESH = 0.03  # what a step on a new model leaves of the gap
+STEP = 4e6  # multiplications in the time of a step, its products aside,
+ROW = 40  # and for each row
+INNER = 0.01  # of the gap: how exact a working set is solved before other features are looked at
+DECREASE = 1e-4  # of the decrease that the slope promises
+HALVINGS = 40
+NOISE = 1e-14  # of the objective: a change below is rounding
+LARGE = 700  # features in a sparse model, from which on conjugate gradients beat a Gram matrix
+MOSTLY_RIDGE = 0.5
+GOAL = 0.5  # share of the tolerance that solutions aim at
+RESIDUAL = 1e-12  # relative gap at alpha = 0
+ROUNDING = 1e-15
+SMOOTH = ("logistic", "poisson")
+PATIENCE = 1000  # steps for one alpha without an end in sight
+
+
+@dataclass(slots=True)
+class Dual:
+    """What a solution's certificate is made of, for each row: linear predictor, slope with a minus, and curvature."""
+
+    z: np.ndarray  # (n,)
+    r: np.ndarray  # (n,) weighted
+    h: np.ndarray  # (n,) weighted
+    off: np.ndarray | None = None  # (n,) what a dual point has to give up for unpenalised features
+
+
+class GlmRun(Run):
+    """State of one problem with a loss of `fastreg.kernels.losses`."""
+
+    def __init__(self, task, pool, target):
+        self.number = losses.NUMBERS[task.loss]
+        self.total = pool.total
+        n = pool.design.n
+        self.z, self.r, self.h = np.empty(n), np.empty(n), np.empty(n)
+        self.w, self.g = np.empty(0), np.empty(0)
+        self.f1 = self.f2 = self.low = self.high = self.curvature = np.empty(0)
+        self.ahead = 0.0  # mean of r: what the intercept still has to move
+        self.model = None
+        self.goal = self.inner_gap = 0.0
+        self.levels = []  # intercepts of the last round's solutions
+        super().__init__(task, pool, target, None)
+
+    def residual_set(self):
+        return None
+
+    def start(self):
+        """(weighted residual, half the deviance, intercept) of the model without features."""
+        self.z[:] = 0.0 if self.task.offset is None else self.task.offset
+        self.intercept, self.value = self.evaluate(self.z, self.r, self.h, self.task.fit_intercept)
+        return self.r, self.value, self.intercept
+
+    def evaluate(self, z, r, h, level=False):
+        """(change of the intercept, sum of the loss) at z; with `level`, z moves until r sums to zero."""
+        task = self.task
+        if level:
+            return losses.level(self.number, task.parameter, task.y, task.weights, z, r, h)
+        return 0.0, losses.evaluate(self.number, task.parameter, task.y, task.weights, z, r, h)
+
+    def aim(self, tol):
+        self.goal = tol * self.null
+
+    def choose_lanes(self, version, between):
+        if self.sample.complete:
+            return [i for i in range(len(version)) if not between[i]], {}
+        return list(range(len(version))), {}
+
+    # ------------------------------------------------------------------ the working set
+
+    def extend(self):
+        """Let the working set know the features that came into the sample."""
+        new = self.sample.features[self.known :]
+        if len(new) == 0:
+            return
+        k = len(new)
+        f1 = np.ones(k) if self.factor1 is None else self.factor1[new]
+        f2 = np.ones(k) if self.factor2 is None else self.factor2[new]
+        low, high = np.full(k, -np.inf), np.full(k, np.inf)
+        if self.task.lower is not None:
+            low, high = self.task.lower[new], self.task.upper[new]
+        self.f1, self.f2 = np.concatenate([self.f1, f1]), np.concatenate([self.f2, f2])
+        self.low, self.high = np.concatenate([self.low, low]), np.concatenate([self.high, high])
+        self.curvature = np.concatenate([self.curvature, self.sample.norm[self.known :]])
+        self.w = np.concatenate([self.w, np.zeros(k)])
+        self.g = np.concatenate([self.g, np.zeros(k)])
+        self.known += k
+        self.look()
+
+    def look(self, places=None):
+        """Gradients of all known features, or of some."""
+        store, features = self.sample.store, self.sample.features
+        if places is None:
+            self.g = store.dots(features, self.r)
+            self.g /= self.total
+        else:
+            self.g[places] = store.dots(features[places], self.r) / self.total
+        self.ahead = self.r.sum() / self.total if self.sample.centred else 0.0
+
+    def place(self, places, values, l2=None):
+        """Go to a solution."""
+        self.w[:] = 0.0
+        self.w[places] = values
+        self.z[:] = 0.0 if self.task.offset is None else self.task.offset
+        self.sample.store.add(self.sample.features[places], np.asarray(values, dtype=np.float64), self.z)
+        self.z += self.intercept
+        change, self.value = self.evaluate(self.z, self.r, self.h, self.task.fit_intercept)
+        self.intercept += change
+        self.look()
+
+    def fit_null(self):
+        self.extend()
+        self.goal = ROUNDING * self.constant_objective
+        self.descend(0.0, 0.0, self.task.max_iter, np.flatnonzero(self.f1 == 0))
+        places = np.flatnonzero(self.w)
+        self.null_model = places.astype(np.int32), self.w[places]
+        self.levels = [self.intercept]
+
+    def settle(self, gradient, null_objective):
+        if len(self.free):
+            self.level = self.lane_levels[0]
+        super().settle(gradient, null_objective)
+
+    def level_of(self, places, values):
+        shift = self.sample.design.shift
+        if shift is None or not self.sample.centred:
+            return 0.0
+        return shift[self.sample.features[places]] @ values
+
+    # ------------------------------------------------------------------ a round
+
+    def solve(self):
+        task = self.task
+        alphas = self.ladder[self.k : self.stop]
+        l1, l2 = task.l1_ratio * alphas, (1.0 - task.l1_ratio) * alphas
+        between = (self.report[self.k : self.stop] < 0).astype(np.uint8)
+        if self.warm:
+            start = np.flatnonzero(task.coef_init)
+            self.place(self.sample.place[start], task.coef_init[start])
+            self.warm = False
+        solved, steps, self.levels, carried = [], np.zeros(len(alphas), np.int64), [], self.carried
+        for i in range(len(alphas)):
+            if i < len(self.again):
+                self.place(*self.again[i])
+            steps[i] = self.descend(l1[i], l2[i], min(PATIENCE, max(0, task.max_iter - carried)))
+            carried = carried + steps[i] if between[i] else 0
+            places = np.flatnonzero(self.w)
+            solved.append((places.astype(np.int32), self.w[places]))
+            self.levels.append(self.intercept)
+        self.again = []
+        done = len(alphas)
+        self.lanes, self.inner = self.choose_lanes(steps, between)
+        if len(self.lanes) > self.room:
+            done = self.lanes[self.room]
+            del self.lanes[self.room :]
+            self.intercept = self.levels[done - 1]
+            self.place(*solved[done - 1])
+        self.density = len(self.lanes) / done
+        self.l1, self.l2, self.steps, self.solved = l1[:done], l2[:done], steps, solved[:done]
+        self.stop = self.k + done
+
+    def gap(self, places, l1, l2):
+        """Duality gap on some features (None: all that are known), at the present gradients."""
+        g, w, f1, f2, low, high, norm = self.g, self.w, self.f1, self.f2, self.low, self.high, self.curvature
+        if places is not None:
+            g, w, f1, f2, low, high, norm = (a[places] for a in (g, w, f1, f2, low, high, norm))
+        kappa, gap = working.gap(g, w, l1, l2, f1, f2, low, high, norm)
+        if kappa < 1.0:
+            gap += self.divergence(self.z, self.r, None, kappa, rough=True) / self.total
+        if self.ahead:
+            gap += self.ahead**2 * self.total / self.h.sum()
+        return gap if l1 > 0.0 or l2 > 0.0 else min(gap, self.value / self.total)
+
+    def divergence(self, z, r, off, kappa, rough=False):
+        """The loss's part of a gap; `rough` is its first term in 1 - kappa, for losses whose conjugate is smooth."""
+        task = self.task
+        if rough and task.loss in SMOOTH:
+            return 0.5 * (1.0 - kappa) ** 2 * working.stretch(r, self.h)
+        return losses.divergence(self.number, task.parameter, task.y, task.weights, z, r, off, kappa)
+
+    def penalty(self, places, w, l1, l2):
+        used = w != 0
+        w, places = w[used], places[used]
+        total = 0.5 * l2 * (self.f2[places] * w * w).sum()
+        penalised = self.f1[places] > 0
+        return total + l1 * (self.f1[places] * np.abs(w))[penalised].sum() if penalised.any() else total
+
+    def descend(self, l1, l2, most, only=None):
+        """Solve for one pair of penalties on the features at hand, or on `only` some; returns the number of steps."""
+        steps, moved, everywhere = 0, True, True
+        gap = self.gap(only, l1, l2)
+        near = only
+        if only is None and l1 > 0.0:
+            near = np.flatnonzero((self.w != 0) | (np.abs(self.g) > FAR * l1 * np.minimum(self.f1, 1e300)))
+        while moved and steps < most and not (gap <= self.goal and everywhere):
+            if gap > self.goal:
+                self.choose_model(l1, only)
+                goal = max(0.5 * self.goal, INNER * gap)
+                self.inner_gap, before = self.gap(self.model.places, l1, l2), gap
+                while self.inner_gap > goal and moved and steps < most:
+                    last = self.inner_gap
+                    moved = self.move(l1, l2)
+                    steps += 1
+                    self.look(self.model.places)
+                    self.inner_gap = self.gap(self.model.places, l1, l2)
+                    if self.worn_out(self.inner_gap / last, goal / max(self.inner_gap, 1e-300)):
+                        self.model = self.new_model(self.model.places)
+                self.look(near)
+                gap = self.gap(near, l1, l2)
+                everywhere = near is None or near is only
+                moved = moved or gap < 0.5 * before
+            else:                       # what was far from leaving zero may no longer be
+                self.look(None)
+                gap, everywhere = self.gap(None, l1, l2), True
+                near = None if gap > self.goal else near
+        return steps
+
+    def worn_out(self, gain, wanted):
+        """Whether a new model pays: the last step left a share `gain` of the gap, and it is to shrink by `wanted`."""
+        if wanted >= 1.0:
+            return False
+        product, gram = self.sample.store.costs(self.sample.features[self.model.places])
+        step = STEP + ROW * len(self.z) + 3.0 * product
+        left = np.log(1.0 / wanted)
+        stay = left / np.log(1.0 / min(max(gain, 1e-6), 0.999))
+        return stay * step > gram + step * max(1.0, left / np.log(1.0 / FRESH))
+
+    def choose_model(self, l1, only):
+        """Have a model of the features that are in use or want to be."""
+        size = np.abs(self.g)
+        with np.errstate(invalid="ignore"):
+            penalty = l1 * self.f1
+        wanted = (self.w != 0) | (size > penalty)
+        wanted[np.isinf(self.f1)] = False
+        if only is not None:
+            wanted = np.zeros(self.known, bool)
+            wanted[only] = True
+        if self.model is not None:
+            inside = np.zeros(self.known, bool)
+            inside[self.model.places] = True
+            new = np.flatnonzero(wanted & ~inside)
+            if len(new) == 0:
+                return
+            if 3 * len(self.model.places) < 4 * (len(new) + np.count_nonzero(self.w)) + 64:
+                self.model.extend(new)
+                return
+        near = wanted
+        if only is None:
+            near = wanted | (size > NEAR * penalty) & np.isfinite(self.f1)
+        self.model = self.new_model(np.flatnonzero(near))
+
+    def new_model(self, places):
+        if self.sample.design.dense:
+            ridge = self.task.l1_ratio < MOSTLY_RIDGE and self.sample.design.p > self.sample.design.n
+        else:
+            ridge = len(places) > LARGE
+        return ResidualModel(self, places) if ridge else GramModel(self, places)
+
+    def move(self, l1, l2):
+        """A step on the model, as long as the objective allows; returns whether there was one."""
+        model, store = self.model, self.sample.store
+        change, shift = model.step(l1, l2)
+        moving = np.flatnonzero(change)
+        places, d = model.places[moving], change[moving]
+        if len(places) == 0 and shift == 0.0:
+            return False
+        w = self.w[places]
+        before = self.penalty(places, w, l1, l2)
+        line = np.full(len(self.z), shift)
+        store.add(self.sample.features[places], d, line)
+        slope = self.penalty(places, w + d, l1, l2) - before - self.g[places] @ d - self.ahead * shift
+        now, t = self.value / self.total + before, 1.0
+        r, h = np.empty_like(self.r), np.empty_like(self.h)
+        for _ in range(HALVINGS):
+            z = self.z + t * line
+            _, value = self.evaluate(z, r, h)
+            new = value / self.total + self.penalty(places, w + t * d, l1, l2)
+            if new <= now + DECREASE * t * slope or abs(new - now) <= NOISE * abs(now) and -slope <= 1e-7 * abs(now):
+                break
+            t *= 0.5
+        else:
+            return False
+        self.z, self.r, self.h, self.value = z, r, h, value
+        self.w[places] = w + d if t == 1.0 else w + t * d
+        self.intercept += t * shift
+        return True
+
+    # ------------------------------------------------------------------ what a product with X says
+
+    def projection(self, c, places, values, lane):
+        """As for the squared loss, but measured by the curvatures: where these are small, so are the changes."""
+        inside, held = self.unheld(c, places, values)
+        dual = self.duals[lane]
+        columns = np.zeros((len(inside), len(dual.z)))
+        for column, feature in zip(columns, self.free[inside], strict=True):
+            self.sample.store.add(np.array([feature]), np.ones(1), column)
+            if self.sample.centred:
+                column -= (dual.h @ column) / dual.h.sum()
+        G = (columns * dual.h) @ columns.T / self.total
+        dual.off = np.linalg.lstsq(G, c[inside], rcond=1e-13)[0] @ columns * dual.h
+        squares = dual.off**2
+        if self.task.weights is not None:
+            present = self.task.weights > 0
+            dual.off[present] /= self.task.weights[present]
+            squares = self.task.weights * dual.off**2
+        return inside, held, squares.sum() / self.total
+
+    def loss_part(self, i, kappa, squares, off):
+        dual = self.duals[self.lanes.index(i)]
+        if kappa == 1.0 and dual.off is None:
+            return 0.0
+        return self.divergence(dual.z, dual.r, dual.off, kappa) / self.total
+
+    def accept(self, at, i, gap, rss):
+        super().accept(at, i, gap, rss)
+        if at >= 0:
+            self.intercepts[at] = self.lane_levels[self.lanes.index(i)] - self.level_of(*self.solved[i])
+
+    def polish(self, column, places, values):
+        self.polished += 1
+        self.goal = max(0.1 * self.goal, ROUNDING * self.null)
+        self.place(places, values)
+        self.model = None
+
+    def finish(self, y):
+        """Where the grid ends at alpha = 0, the minimum of the loss alone.
+
+        Its gap is an estimate: the squared gradient over the curvature, feature by feature; or the loss itself, which
+        is the least where classes are separable.
+        """
+        if self.stopped is not None:
+            super().finish(y)
+        elif self.unpenalised:
+            self.sample.add(np.flatnonzero(self.sample.place < 0))
+            self.extend()
+            self.model = None
+            self.goal = min(GOAL * self.task.tol, RESIDUAL) * self.null
+            steps = self.descend(0.0, 0.0, self.task.max_iter)
+            places = np.flatnonzero(self.w)
+            values = self.w[places]
+            self.place(places, values)
+            self.pieces.append((self.sample.features[places], values))
+            self.intercepts[-1] = self.intercept - self.level_of(places, values)
+            self.gaps[-1], self.n_iter[-1] = self.gap(None, 0.0, 0.0), max(1, steps)
+            self.explained[-1] = 1.0 - self.value / self.total / self.constant_objective
+
+
+class GlmBatch(Batch):
+    """A batch of problems with losses that are not quadratic."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.store = Store(self.design, self.jobs)
+
+    def new_sample(self, task):
+        return Pool(self.store, task.weights, task.fit_intercept)
+
+    def new_run(self, task, sample, target):
+        return GlmRun(task, sample, target)
+
+    def start(self, run):
+        r, value, level = run.start()
+        return r, value / run.total, level
+
+    def residuals(self, runs):
+        R, C, squares, target, members = self.lay_out(runs)
+        target[:] = -1
+        for panel, entries in enumerate(members):
+            used, W = coefficients(entries, R.shape[2])
+            part = slice(panel, panel + 1)
+            self.design.residuals(self.Y, target[part], used, W, None, False, 1.0, R[part], self.jobs)
+        for run in runs:
+            run.duals, run.lane_levels = [], []
+            for (panel, lane), i in zip(run.segments, run.lanes, strict=True):
+                z, r, h = -R[panel, :, lane], np.empty(self.design.n), np.empty(self.design.n)
+                z += run.levels[i]
+                if run.task.offset is not None:
+                    z += run.task.offset
+                change, value = run.evaluate(z, r, h, run.task.fit_intercept)
+                R[panel, :, lane], squares[panel, lane] = r, 2.0 * value
+                run.duals.append(Dual(z, r, h))
+                run.lane_levels.append(run.levels[i] + change)
+        return R, C, squares

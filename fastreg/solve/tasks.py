@@ -1,0 +1,121 @@
+"""A batch of tasks from beginning to end: shared responses and samples, groups that fit in memory, solutions."""
+
+import numpy as np
+
+from .glm import GlmBatch
+from .problem import Solution
+from .regime import Plan, worth_threads
+from .rounds import Batch
+from .threads import n_threads
+
+
+def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None):
+    """Solve a batch of tasks over one design.
+
+    Parameters
+    ----------
+    design : Dense
+    tasks : list of Task
+    precompute : "auto", True, False or ndarray of shape (p, p)
+        Whether the Gram matrix of all features is built at once; or that matrix.
+    n_jobs : int or None
+    progress : callable(done, total) or None
+
+    Returns
+    -------
+    list of Solution
+
+    Raises
+    ------
+    ValueError
+        If X holds NaN or infinity, or a given Gram matrix is not that of X.
+    """
+    gram, precompute = (precompute, True) if isinstance(precompute, np.ndarray) else (None, precompute)
+    batch, target_of = batch_for(design, tasks, precompute, n_jobs)
+    plan = batch.plan
+    samples, solutions = {}, []
+    for start in range(0, len(tasks), plan.at_once):
+        runs, before, samples = [], samples, {}  # those of weights that do not come again may go
+        for task, target in zip(tasks[start : start + plan.at_once], target_of[start:], strict=False):
+            key = (id(task.weights), task.fit_intercept, plan.keeps_gram(task))
+            if key not in samples and key in before:
+                samples[key] = before[key]
+            elif key not in samples:
+                samples[key] = batch.new_sample(task)
+                if gram is not None:
+                    samples[key].adopt(gram)
+            runs.append(batch.new_run(task, samples[key], target))
+        stop = min(start + plan.at_once, len(tasks))
+        batch.solve(runs, progress and (lambda share, a=start, b=stop: progress(a + share * (b - a), len(tasks))))
+        solutions += [solution(run, design.p) for run in runs]
+    for one in solutions:
+        one.n_passes = batch.passes
+    return solutions
+
+
+def batch_for(design, tasks, precompute, n_jobs):
+    """(the batch of these tasks, the row of its Y that each of them has)."""
+    jobs = n_threads(n_jobs) if worth_threads(design, len(tasks)) else 1
+    if all(task.fit_intercept for task in tasks):
+        design.take_off_large_means(jobs)
+    kind = Batch if tasks[0].loss == "squared" else GlmBatch
+    targets, target_of = distinct_targets(design, tasks)
+    return kind(design, targets, Plan(design, tasks, precompute), jobs), target_of
+
+
+def grids_of(design, tasks, n_jobs=None):
+    """The alphas of each task, automatic grids settled: one product with X, and nothing solved but the null models."""
+    batch, target_of = batch_for(design, tasks, "auto", n_jobs)
+    samples, runs = {}, []
+    for task, target in zip(tasks, target_of, strict=True):
+        key = id(task.weights), task.fit_intercept
+        if key not in samples:
+            samples[key] = batch.new_sample(task)
+        runs.append(batch.new_run(task, samples[key], target))
+    batch.begin(runs)
+    return [run.alphas for run in runs]
+
+
+def distinct_targets(design, tasks):
+    """Centred responses, one row for each distinct (y, weights, intercept), and the row of each task."""
+    rows, row_of, seen = [], [], {}
+    for task in tasks:
+        key = (id(task.y), id(task.weights), task.fit_intercept)
+        if key not in seen:
+            seen[key] = len(rows)
+            mean = average(task.y, task.weights) if task.fit_intercept else 0.0
+            centred = task.y - mean
+            if task.fit_intercept:
+                centred -= average(centred, task.weights)
+            if np.abs(centred).max(initial=0.0) <= 1e-14 * np.abs(task.y).max(initial=0.0):
+                centred[:] = 0.0  # a constant response, whatever rounding of its mean says
+            rows.append((centred, mean))
+        row_of.append(seen[key])
+    Y = np.array([centred for centred, _ in rows])
+    return (Y, np.array([mean for _, mean in rows])), row_of
+
+
+def average(y, weights):
+    return y.sum() / len(y) if weights is None else (weights * y).sum() / weights.sum()
+
+
+def solution(run, p):
+    """The path of a finished run."""
+    indptr = np.zeros(len(run.alphas) + 1, dtype=np.int64)
+    features, values = [np.empty(0, np.int64)], [np.empty(0)]
+    for k, (index, w) in enumerate(run.pieces):
+        order = np.argsort(index)
+        features.append(index[order])
+        values.append(w[order])
+        indptr[k + 1] = indptr[k] + len(index)
+    null_coef = None
+    if len(run.free):
+        null_coef = np.zeros(p)
+        null_coef[run.sample.features[run.null_model[0]]] = run.null_model[1]
+    indices = np.concatenate(features)
+    if max(indptr[-1], p) < 2**31:
+        indptr, indices = indptr.astype(np.int32), indices.astype(np.int32)
+    return Solution(
+        run.alphas, indptr, indices, np.concatenate(values), p, run.intercepts, run.gaps, float(run.alpha_max),
+        float(run.null), float(run.level - run.level_of(*run.null_model)), null_coef, run.explained, run.n_iter, 0,
+    )  # fmt: skip

@@ -1,0 +1,265 @@
+"""The working set of a problem that is not quadratic: its columns, and quadratic models of its loss."""
+
+import numpy as np
+
+from ..design.blocks import parallel_for
+from ..design.dense import Dense
+from ..design.lines import COPY_WORK, ENTRY_WORK
+from ..kernels import working
+from ..kernels.active import ActiveSet
+from ..kernels.residual import ResidualSet
+from .sample import Sample, grow_gram, with_room
+
+BUDGET = 4e9  # flops between two looks at the keyboard
+PIECE = 400_000  # multiplications worth another thread's while
+BLOCKED = 8.0  # multiplications of a Gram matrix in the time of one of a product
+CACHED = 1 << 18  # entries of X that stay in the cache from product to product
+FLOOR = 1e-6  # of the mean curvature: rows with less count with so much in a model
+
+
+class Store:
+    """Columns of a design for products with vectors, shared by the problems of a batch; copied only if they must be."""
+
+    def __init__(self, design, jobs):
+        self.design, self.jobs = design, jobs
+        X = design.X
+        self.in_place = not design.dense or (
+            X.dtype == np.float64 and X.strides[0] == 8 and X.strides[1] == 8 * design.n and design.shift is None
+        )
+        if design.dense:
+            self.rows = X.T if self.in_place else np.empty((0, design.n))
+        self.number = np.arange(design.p) if self.in_place else np.full(design.p, -1)
+        self.held = 0
+
+    def bring(self, features):
+        """Make sure that these columns are there."""
+        if self.in_place:
+            return
+        new = features[self.number[features] < 0]
+        first, stop = self.held, self.held + len(new)
+        self.rows = with_room(self.rows, first, stop)
+        self.design.columns(new, np.zeros(len(new)), self.rows[first:stop])
+        self.number[new], self.held = np.arange(first, stop), stop
+
+    def dots(self, features, r):
+        """(k,) products of columns with r."""
+        out = np.empty(len(features))
+        if self.design.dense:
+            columns, numbers = self.rows, self.number[features]
+            count, size = self.share(len(features) * self.design.n, len(features))
+            parallel_for(
+                lambda k: working.dots(columns, numbers[k * size : (k + 1) * size], r, out[k * size : (k + 1) * size]),
+                count,
+                self.jobs,
+            )
+        else:
+            entries = self.design.entries(features)
+            count, size = self.share(ENTRY_WORK * self.entries(features), len(features))
+            parallel_for(
+                lambda k: working.dots_sparse(
+                    *entries, features[k * size : (k + 1) * size], r, out[k * size : (k + 1) * size]
+                ),
+                count,
+                self.jobs,
+            )
+        return out
+
+    def add(self, features, w, out):
+        """out += the columns' sum with weights w."""
+        if self.design.dense:
+            columns, numbers, n = self.rows, self.number[features], self.design.n
+            count, size = self.share(len(features) * n, n)
+            parallel_for(
+                lambda k: working.add(columns, numbers, w, k * size, min(n, (k + 1) * size), out), count, self.jobs
+            )
+        else:
+            working.add_sparse(*self.design.entries(features), features, w, out)
+
+    def entries(self, features):
+        return float(self.design.counts[features].sum())
+
+    def share(self, work, length):
+        """(how many, how long) the pieces are in which so much work is shared out."""
+        count = int(min(16, max(1, work // PIECE)))
+        size = -(-length // count)
+        return -(-length // size) if size else 1, size
+
+    def costs(self, features):
+        """(a product with these columns, their Gram matrix) in multiplications of a product."""
+        k, n = len(features), self.design.n
+        if self.design.dense:
+            slow = 8.0 if k * n > CACHED else 1.0
+            return slow * k * n, k * (k * n / BLOCKED + k * k / 6)
+        entries = self.entries(features)
+        return ENTRY_WORK * entries, entries * (entries / self.design.n + COPY_WORK) + k**3 / 6
+
+    def part(self, features):
+        """(design, numbers in it) from which the columns are best read for Gram matrices and moments."""
+        if self.in_place:
+            return self.design, features
+        return Dense(self.rows[: self.held].T), self.number[features]
+
+
+class Pool(Sample):
+    """The features that one problem has met, their columns in a `Store`."""
+
+    def __init__(self, store, weights, centred):
+        super().__init__(store.design, weights, centred, store.jobs, keeps_gram=False)
+        self.store = store
+
+    def pack(self, new, mean):
+        self.store.bring(new)
+
+
+class Model:
+    """A quadratic model of the loss on some features: curvatures h of the rows, the intercept eliminated.
+
+    Parameters
+    ----------
+    run : GlmRun
+    places : ndarray of shape (k,)
+        The features, by their places in the run's sample.
+    """
+
+    def __init__(self, run, places):
+        self.run, self.pool, self.places = run, run.sample, places
+        self.h = self.curvatures()
+        self.total = self.h.sum()
+        self.start()
+        self.extend(places)
+
+    def curvatures(self):
+        h = self.run.h.copy()
+        floor = FLOOR * h.sum() / len(h)
+        if h.min() < floor:
+            present = slice(None) if self.run.task.weights is None else self.run.task.weights > 0
+            h[present] = np.maximum(h[present], floor)
+        return h
+
+    def features(self, places):
+        return self.pool.features[places]
+
+    def moments(self, places):
+        """Means and centred sums of squares under the model's weights."""
+        design, numbers = self.pool.store.part(self.features(places))
+        mean, square, _ = design.moments(numbers, self.h, self.total, self.pool.centred, self.pool.jobs)
+        return mean, square
+
+    def penalties(self, places):
+        run = self.run
+        return run.f1[places], run.f2[places], run.low[places], run.high[places]
+
+    def step(self, l1, l2):
+        """(changes of the coefficients, change of the intercept) to the minimum of the model with its penalties."""
+        run = self.run
+        w = run.w[self.places]
+        change = self.target(w, l1, l2) - w
+        if not self.pool.centred:
+            return change, 0.0
+        return change, run.ahead * run.total / self.total - self.means @ change
+
+
+class GramModel(Model):
+    """By the weighted Gram matrix of the features."""
+
+    def start(self):
+        self.active = ActiveSet(self.run.seed, self.pool.design.p + 64)
+        self.active.size = self.run.size
+        self.gram, self.means, self.known = np.empty((0, 0)), np.empty(0), 0
+
+    def extend(self, places):
+        """More features, at the same curvatures."""
+        new = self.features(places)
+        means, _ = self.moments(places) if self.pool.centred else (np.zeros(len(new)), None)
+        old, k = self.known, len(new)
+        self.means = np.concatenate([self.means, means])
+        if old:
+            self.places = np.concatenate([self.places, places])
+        design, numbers = self.pool.store.part(self.features(self.places))
+        if old + k > len(self.gram):
+            grown = np.empty((old + k, old + k) if old == 0 else (2 * (old + k), 2 * (old + k)))
+            grown[:old, :old] = self.gram[:old, :old]
+            self.gram = grown
+        grow_gram(self.gram, design, numbers, k, self.means, self.h, 1.0 / self.run.total, self.pool.jobs)
+        self.known = old + k
+        f1, f2, low, high = self.penalties(places)
+        dead = ~np.isfinite(f1)
+        self.active.extend(
+            np.zeros(k), np.where(dead, 1.0, f1), np.where(dead, 1.0, f2), np.where(dead, 0.0, low),
+            np.where(dead, 0.0, high),
+        )  # fmt: skip
+
+    def target(self, w, l1, l2):
+        run, m = self.run, self.known
+        q = run.g[self.places] - self.means * run.ahead
+        if l2 == 0.0:  # curvatures have changed since: most of it is a common factor
+            ratio = run.h.sum() / self.total
+            q /= ratio
+            l1 /= ratio
+        used = np.flatnonzero(w).astype(np.int32)
+        index, value, stops = np.empty(2 * m, np.int32), np.empty(2 * m), np.zeros(2, np.intp)
+        count, version = np.zeros((2, 1), np.int64)
+        self.active.carried = 0
+        self.active.rebase(q, used, w[used])
+        self.active.place(self.gram, used, w[used], l2)
+        self.active.solve(
+            self.gram, np.array([l1]), np.array([l2]), np.zeros(1, np.uint8), run.task.max_iter, BUDGET, index, value,
+            stops, count, version,
+        )  # fmt: skip
+        new = np.zeros(m)
+        new[index[: stops[1]]] = value[: stops[1]]
+        return new
+
+
+class ResidualModel(Model):
+    """By products with the columns alone."""
+
+    def start(self):
+        self.response = np.empty(self.pool.design.n)
+        self.known = 0
+
+    def extend(self, places):
+        if self.known:
+            self.places = np.concatenate([self.places, places])
+        self.means, squares = self.moments(self.places)
+        self.set = ResidualSet(self.response, self.h, self.total, self.run.seed)
+        f1, f2, low, high = self.penalties(self.places)
+        alive = np.isfinite(f1)
+        self.set.extend(
+            self.means, np.where(alive, squares / self.total, 0.0), np.where(alive, f1, 1.0), np.where(alive, f2, 1.0),
+            low, high,
+        )  # fmt: skip
+        store, features = self.pool.store, self.features(self.places)
+        if self.pool.design.dense:
+            numbers = store.number[features]
+            self.rows = np.ascontiguousarray(store.rows[numbers])
+            self.set.read_packed(self.rows)
+        else:
+            starts, stops, index, value = store.design.entries(features)
+            self.set.read_sparse(
+                index, value, starts[features].astype(np.intp), stops[features].astype(np.intp), True
+            )  # fmt: skip
+        self.known = len(self.places)
+
+    def target(self, w, l1, l2):
+        run = self.run
+        z = self.response
+        np.divide(run.r, self.h, out=z, where=self.h > 0)
+        z[self.h == 0] = 0.0
+        used = np.flatnonzero(w)
+        run.sample.store.add(self.features(self.places[used]), w[used], z)
+        if self.pool.centred:
+            z -= (self.h * z).sum() / self.total
+            z -= (self.h * z).sum() / self.total
+        scale = run.total / self.total
+        index, value, stops = np.empty(2 * self.known, np.int32), np.empty(2 * self.known), np.zeros(2, np.intp)
+        self.set.carried = 0
+        self.set.goal = max(0.1 * run.goal, 0.03 * run.inner_gap) * scale
+        self.set.place(used.astype(np.int32), w[used])
+        self.set.solve(
+            np.array([l1 * scale]), np.array([l2 * scale]), np.zeros(1, np.uint8), run.task.max_iter, BUDGET, index,
+            value, stops, np.zeros(1, np.int64),
+        )  # fmt: skip
+        new = np.zeros(self.known)
+        new[index[: stops[1]]] = value[: stops[1]]
+        return new
