@@ -5,7 +5,7 @@ import numpy as np
 from fastreg import validation
 
 BINARY = ("logistic", "squared_hinge")
-LOSSES = ("squared", "logistic", "poisson", "squared_hinge", "huber")
+LOSSES = ("squared", "logistic", "multinomial", "poisson", "squared_hinge", "huber")
 
 
 def encode(loss, y, n):
@@ -20,9 +20,9 @@ def encode(loss, y, n):
     Returns
     -------
     rows : ndarray of shape (k, n), float64
-        Zeros and ones for two classes.
-    classes : ndarray of shape (2,), or None
-        The labels, in ascending order: the second is the one.
+        Zeros and ones for two classes, 0..K-1 for several.
+    classes : ndarray of shape (K,), or None
+        The labels that these numbers stand for, in ascending order.
 
     Raises
     ------
@@ -37,6 +37,11 @@ def encode(loss, y, n):
                 f"{', ...' if len(classes) > 5 else ''}."
             )
         return codes.astype(np.float64).reshape(1, n), classes
+    if loss == "multinomial":
+        classes, codes = validation.as_labels(y, n)
+        if len(classes) < 2:
+            raise ValueError(f"loss='multinomial' needs labels y of two classes or more; all are {classes[0]!r}.")
+        return codes.astype(np.float64).reshape(1, n), classes
     rows, _ = validation.as_responses(y, n)
     if loss == "poisson":
         if rows.min() < 0:
@@ -48,14 +53,19 @@ def encode(loss, y, n):
 
 
 def respond(loss, z, classes):
-    """Predictions from linear predictors z: labels, expected counts, or z itself."""
+    """Predictions from linear predictors z (..., K for "multinomial"): labels, expected counts, or z itself."""
+    if loss == "multinomial":
+        return classes[z.argmax(axis=-1)]
     if classes is not None:
         return classes[(z > 0).astype(np.intp)]
     return np.exp(z) if loss == "poisson" else z
 
 
-def probabilities(z):
-    """(..., 2) probabilities of both classes from linear predictors of the logistic loss."""
+def probabilities(loss, z):
+    """(..., K) probabilities of the classes from linear predictors of "logistic" (...) or "multinomial" (..., K)."""
+    if loss == "multinomial":
+        e = np.exp(z - z.max(axis=-1, keepdims=True))
+        return e / e.sum(axis=-1, keepdims=True)
     e = np.exp(-np.abs(z))
     high, low = 1.0 / (1.0 + e), e / (1.0 + e)
     return np.stack([np.where(z > 0, low, high), np.where(z > 0, high, low)], axis=-1)

@@ -94,11 +94,13 @@ def fit_path(
     y : array-like of shape (n,) or (n, k)
         Response, converted to float64. For k > 1 the columns are k separate problems, solved together. For losses of
         two classes, labels of any kind of shape (n,).
-    loss : {"squared", "logistic", "poisson", "squared_hinge", "huber"}, default="squared"
+    loss : {"squared", "logistic", "multinomial", "poisson", "squared_hinge", "huber"}, default="squared"
         f(y, z). "squared": (y - z)^2 / 2. "logistic": log(1 + exp(z)) - z for the second of two labels, in ascending
-        order, log(1 + exp(z)) for the first. "poisson": exp(z) - y z for counts or rates y >= 0, less its minimum,
-        which is half the deviance. "squared_hinge": max(0, 1 - t z)^2 / 2, with t = 1 for the second label and -1 for
-        the first. "huber": (y - z)^2 / 2, continued by straight lines where |y - z| > delta.
+        order, log(1 + exp(z)) for the first. "multinomial": log(sum_k exp(z_k)) - z_y for K labels, each with
+        coefficients and an intercept of its own, all of them penalised alike. "poisson": exp(z) - y z for counts or
+        rates y >= 0, less its minimum, which is half the deviance. "squared_hinge": max(0, 1 - t z)^2 / 2, with t = 1
+        for the second label and -1 for the first. "huber": (y - z)^2 / 2, continued by straight lines where |y - z| >
+        delta.
     delta : float, default=1.35
         Of "huber", in units of y.
     l1_ratio : float in [0, 1], default=1.0
@@ -265,6 +267,8 @@ def tasks_of(X, problem, weights):
     if key not in weights:
         weights[key] = validation.as_weights(problem.sample_weight, n)
     offset = validation.as_offset(problem.offset, n)
+    if offset is not None and loss == "multinomial":
+        raise ValueError("offset has no meaning for loss='multinomial': leave it at None.")
     if offset is not None and loss == "squared":
         rows, offset = rows - offset, None
     positive = validation.as_bool(problem.positive, "positive")
@@ -304,8 +308,8 @@ def solve(X, names, tasks, *, precompute, n_jobs, verbose=0):
     if losses != {"squared"}:
         if not isinstance(precompute, str):
             raise ValueError("precompute is of use for loss='squared' alone; leave it at 'auto' for other losses.")
-        if "squared" in losses:
-            raise ValueError("problems with loss='squared' and with other losses cannot be solved in one batch.")
+        if len(losses) > 1 and losses & {"squared", "multinomial"}:
+            raise ValueError("problems with loss='squared' or 'multinomial' and with others need a batch of their own.")
     try:
         solutions = solve_tasks(
             as_design(X), tasks, precompute=precompute, n_jobs=n_jobs, progress=_report_progress if verbose else None

@@ -46,8 +46,8 @@ class RegularizationPath:
     alphas : ndarray of shape (L,)
         In descending order.
     coefs : scipy.sparse.csc_array of shape (p, L), float64
-        One column for each alpha.
-    intercepts : ndarray of shape (L,)
+        One column for each alpha. A list of K such for ``loss="multinomial"`` with K classes.
+    intercepts : ndarray of shape (L,), or (L, K)
     dual_gaps : ndarray of shape (L,)
         In units of the objective: how far each solution's objective can lie above the minimum.
     null_objective : float
@@ -57,7 +57,8 @@ class RegularizationPath:
     alpha_max : float
         The smallest alpha at which all penalised coefficients are zero; inf for ``l1_ratio=0``.
     deviance_ratio : ndarray of shape (L,)
-        Weighted fraction of the variance of y that the solution explains.
+        Fraction of the deviance of the constant model that the solution explains; for the squared loss of the weighted
+        variance of y.
     n_iter : ndarray of shape (L,)
         Coordinate-descent sweeps plus Newton steps.
     n_passes : int
@@ -68,8 +69,8 @@ class RegularizationPath:
         Coefficients of the model without penalised features; None if all features are penalised.
     loss : str
         As in `fit_path`.
-    classes : ndarray of shape (2,), or None
-        For losses of two classes the labels: positive linear predictors speak for the second.
+    classes : ndarray of shape (K,), or None
+        For losses of classes the labels; of two, positive linear predictors speak for the second.
     relative_gaps : ndarray of shape (L,)
         `dual_gaps` over `null_objective`; zero where that is zero (constant y).
     n_nonzero : ndarray of shape (L,)
@@ -103,8 +104,22 @@ class RegularizationPath:
 
     @property
     def n_nonzero(self):
-        columns = np.repeat(np.arange(len(self.alphas)), np.diff(self.coefs.indptr))
-        return np.bincount(columns[self.coefs.data != 0], minlength=len(self.alphas))
+        return np.diff(self._used().indptr)
+
+    @property
+    def n_features(self):
+        return self.parts[0].shape[0]
+
+    @property
+    def parts(self):
+        """The coefficients as a list of csc_arrays (p, L), one for each class of ``loss="multinomial"``."""
+        return self.coefs if isinstance(self.coefs, list) else [self.coefs]
+
+    def _used(self):
+        """(p, L) csc_array of the features with a coefficient that is not zero, in any class."""
+        used = sum(abs(part) for part in self.parts)
+        used.eliminate_zeros()
+        return used
 
     def coef_at(self, alpha):
         """Coefficients and intercept at one alpha.
@@ -118,8 +133,8 @@ class RegularizationPath:
 
         Returns
         -------
-        coef : ndarray of shape (p,)
-        intercept : float
+        coef : ndarray of shape (p,), or (p, K) for ``loss="multinomial"``
+        intercept : float, or ndarray of shape (K,)
 
         Raises
         ------
@@ -127,15 +142,17 @@ class RegularizationPath:
             If alpha lies below the grid, or above it and below alpha_max.
         """
         alpha = validation.as_alpha(alpha)
-        coef = np.zeros(self.coefs.shape[0])
+        parts = self.parts
         if alpha >= self.alpha_max:
-            return coef if self.null_coef is None else self.null_coef.copy(), self.null_intercept
-        weights, intercept = self._interpolate(alpha), 0.0
-        for i, weight in weights:
-            start, stop = self.coefs.indptr[i], self.coefs.indptr[i + 1]
-            coef[self.coefs.indices[start:stop]] += weight * self.coefs.data[start:stop]
-            intercept += weight * float(self.intercepts[i])
-        return coef, intercept
+            shape = (self.n_features, len(parts)) if isinstance(self.coefs, list) else self.n_features
+            return np.zeros(shape) if self.null_coef is None else self.null_coef.copy(), self.null_intercept
+        coef, intercept = np.zeros((self.n_features, len(parts))), 0.0
+        for i, weight in self._interpolate(alpha):
+            for k, part in enumerate(parts):
+                start, stop = part.indptr[i], part.indptr[i + 1]
+                coef[part.indices[start:stop], k] += weight * part.data[start:stop]
+            intercept = intercept + weight * self.intercepts[i]
+        return (coef, intercept) if isinstance(self.coefs, list) else (coef[:, 0], float(intercept))
 
     def _interpolate(self, alpha):
         """[(index, weight)] of the solutions whose weighted sum is the solution at alpha."""
@@ -184,16 +201,26 @@ class RegularizationPath:
         return respond(self.loss, self.decision_function(X, alpha, offset), self.classes)
 
     def decision_function(self, X, alpha=None, offset=None):
-        """Linear predictors for new rows; arguments, shapes and errors as in `predict`."""
+        """Linear predictors for new rows; arguments and errors as in `predict`.
+
+        Returns
+        -------
+        ndarray of shape (m,), or (m, L) if alpha is None; for ``loss="multinomial"`` with a last axis of K classes
+        """
         X, names = validation.as_matrix(X)
-        validation.check_columns(X, names, self.coefs.shape[0], self.feature_names)
+        validation.check_columns(X, names, self.n_features, self.feature_names)
         if alpha is not None:
             coef, intercept = self.coef_at(alpha)
-            used = np.flatnonzero(coef)
+            used = np.flatnonzero(coef if coef.ndim == 1 else coef.any(axis=1))
             prediction = linear_predictor(_take(X, used), coef[used], intercept)
         else:
-            used = np.unique(self.coefs.indices)
-            prediction = linear_predictor(_take(X, used), self.coefs[used].toarray(), self.intercepts)
+            used = np.unique(np.concatenate([part.indices for part in self.parts]))
+            part, levels = _take(X, used), self.intercepts.reshape(len(self.alphas), -1).T
+            prediction = [
+                linear_predictor(part, coefs[used].toarray(), level)
+                for coefs, level in zip(self.parts, levels, strict=True)
+            ]
+            prediction = np.stack(prediction, axis=-1) if isinstance(self.coefs, list) else prediction[0]
         if not np.isfinite(prediction).all():
             validation.check_finite(X, names)
         offset = validation.as_offset(offset, X.shape[0])
@@ -202,15 +229,25 @@ class RegularizationPath:
         return prediction
 
     def predict_proba(self, X, alpha=None, offset=None):
-        """Probabilities of both classes, for ``loss="logistic"``; arguments and errors as in `predict`.
+        """Probabilities of the classes, for ``loss="logistic"`` and "multinomial"; otherwise as `predict`.
 
         Returns
         -------
-        ndarray of shape (m, 2), or (m, L, 2) if alpha is None
+        ndarray of shape (m, K), or (m, L, K) if alpha is None
         """
-        if self.loss != "logistic":
-            raise ValueError(f"predict_proba needs a path of loss='logistic'; this one has loss={self.loss!r}.")
-        return probabilities(self.decision_function(X, alpha, offset))
+        if self.loss not in ("logistic", "multinomial"):
+            raise ValueError(
+                f"predict_proba needs a path of loss='logistic' or 'multinomial'; this one has loss={self.loss!r}."
+            )
+        return probabilities(self.loss, self.decision_function(X, alpha, offset))
+
+    def _data(self, wanted, losses):
+        """X and the task of the fit, for a method that needs them and one of some losses."""
+        if self.loss not in losses:
+            raise ValueError(f"{wanted} is for paths of loss={' or '.join(map(repr, losses))}, not {self.loss!r}.")
+        if self._source is None:
+            raise ValueError("this path has no X at hand (it was pickled, or made from sums); fit it again.")
+        return self._source
 
     def certificate(self, alpha, n_jobs=None):
         """Which features are proved to be zero, or not to be, in every optimal solution at one alpha.
@@ -239,10 +276,8 @@ class RegularizationPath:
         alpha = validation.as_alpha(alpha)
         if alpha == 0:
             raise ValueError("alpha must be positive: at alpha=0 no penalty makes a coefficient zero.")
-        if self._source is None:
-            raise ValueError("this path has no X at hand (it was pickled, or made from sums); fit it again.")
+        X, task = self._data("certificate", ("squared",))
         coef, _ = self.coef_at(alpha)
-        X, task = self._source
         return certify(as_design(X), task, alpha, coef, n_threads(validation.as_n_jobs(n_jobs)))
 
     def select(self, criterion="bic", noise_variance=None, gamma=1.0):
@@ -285,9 +320,7 @@ class RegularizationPath:
         name = validation.one_of(criterion, "criterion", CRITERIA)
         noise_variance = validation.as_positive(noise_variance, "noise_variance")
         gamma = validation.as_share(gamma, "gamma")
-        if self._source is None:
-            raise ValueError("this path has no X at hand (a pickle leaves it behind); fit it again for a criterion.")
-        X, task = self._source
+        X, task = self._data("information_criterion", ("squared", "logistic", "multinomial", "poisson"))
         return information_criterion(self, as_design(X), task, name, noise_variance, gamma)
 
     def relax(self, gamma=0.0):
@@ -316,9 +349,7 @@ class RegularizationPath:
         from fastreg.selection.relaxed import relaxed
 
         gamma = validation.as_share(gamma, "gamma")
-        if self._source is None:
-            raise ValueError("this path has no X at hand (it was pickled, or made from sums); fit it again.")
-        X, task = self._source
+        X, task = self._data("relax", ("squared",))
         if task.lower is not None:
             raise ValueError("a path with bounds cannot be relaxed: least squares on its supports may leave them.")
         coefs, intercepts, ratios = relaxed(self, X, task, gamma)
@@ -361,7 +392,7 @@ class RegularizationPath:
         """The path as a pandas DataFrame: a row for each alpha, a column for the intercept and each entering feature.
 
         Features are called by their names if X had any and by their column numbers otherwise; those that are zero all
-        along the path are left out.
+        along the path are left out. For ``loss="multinomial"`` the columns have the class above them.
 
         Returns
         -------
@@ -378,6 +409,12 @@ class RegularizationPath:
             raise ImportError(
                 "to_frame needs pandas; install it, or use the arrays alphas, intercepts, coefs."
             ) from error
+        if isinstance(self.coefs, list):
+            frames = [
+                replace(self, coefs=coefs, intercepts=level).to_frame()
+                for coefs, level in zip(self.coefs, self.intercepts.T, strict=True)
+            ]
+            return pd.concat(frames, axis=1, keys=self.classes, names=["class", None])
         entering = np.unique(self.coefs.indices[self.coefs.data != 0])
         names = entering if self.feature_names is None else self.feature_names[entering]
         values = np.column_stack([self.intercepts, self.coefs[entering].toarray().T])
@@ -387,6 +424,6 @@ class RegularizationPath:
         counts = self.n_nonzero
         return (
             f"RegularizationPath({len(self.alphas)} alphas from {self.alphas[0]:.4g} to {self.alphas[-1]:.4g}, "
-            f"{self.coefs.shape[0]} features, {counts[0]} to {counts[-1]} non-zero, "
+            f"{self.n_features} features, {counts[0]} to {counts[-1]} non-zero, "
             f"largest relative gap {self.relative_gaps.max():.1e})"
         )

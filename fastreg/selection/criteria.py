@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import gammaln, logsumexp, xlogy
 
 CRITERIA = ("aic", "aicc", "bic", "ebic")
 
@@ -17,7 +17,8 @@ class Criterion:
     name : str
     alphas : ndarray of shape (L,)
     values : ndarray of shape (L,)
-        Residual sum of squares over the noise variance, plus the price of the degrees of freedom. Smaller is better.
+        Residual sum of squares over the noise variance, or deviance, plus the price of the degrees of freedom. Smaller
+        is better.
     degrees_of_freedom : ndarray of shape (L,)
     noise_variance : float
     alpha : float
@@ -64,12 +65,20 @@ def information_criterion(path, design, task, name, noise_variance=None, gamma=1
 
     The degrees of freedom of the lasso are its features (H. Zou, T. Hastie and R. Tibshirani, Annals of Statistics 35,
     2007); of the elastic net the trace of its smoother on these features.  The intercept counts one.
+
+    For the logistic, multinomial and Poisson losses the deviance takes the place of RSS / s2, and the degrees of
+    freedom are the coefficients that are not zero.
     """
     n = design.n if task.weights is None else int(np.count_nonzero(task.weights))
-    rss = squares_left(path, design, task) * n
-    if noise_variance is None:
-        noise_variance = organic_variance(path, design, task)
-    freedom = degrees_of_freedom(path, design, task)
+    if task.loss != "squared":
+        noise_variance, rss = 1.0, n * deviance(path, design, task)
+        classes = len(task.classes) - 1 if task.loss == "multinomial" else 1
+        freedom = sum((part != 0).sum(axis=0) for part in path.parts) + float(task.fit_intercept * classes)
+    else:
+        rss = squares_left(path, design, task) * n
+        if noise_variance is None:
+            noise_variance = organic_variance(path, design, task)
+        freedom = degrees_of_freedom(path, design, task)
     fit = rss / noise_variance if noise_variance > 0 else np.where(rss > 0, np.inf, 0.0)
     if name == "aic":
         price = 2.0 * freedom
@@ -83,6 +92,20 @@ def information_criterion(path, design, task, name, noise_variance=None, gamma=1
             p, m = design.p, path.n_nonzero
             price = price + 2.0 * gamma * (gammaln(p + 1) - gammaln(m + 1) - gammaln(p - m + 1))
     return Criterion(name, path.alphas, fit + price, freedom, float(noise_variance))
+
+
+def deviance(path, design, task):
+    """(L,) weighted mean deviances of a path for a loss that is a likelihood."""
+    share = np.full(design.n, 1.0 / design.n) if task.weights is None else task.weights / task.weights.sum()
+    z = path.decision_function(design.X, offset=task.offset)
+    if task.loss == "multinomial":
+        each = logsumexp(z, axis=-1) - z[np.arange(design.n), :, task.y.astype(np.intp)]
+    elif task.loss == "logistic":
+        each = np.logaddexp(0.0, z) - task.y[:, None] * z
+    else:
+        y = task.y[:, None]
+        each = np.exp(z) - y - y * z + xlogy(y, y)
+    return 2.0 * share @ each
 
 
 def squares_left(path, design, task):

@@ -55,6 +55,8 @@ class GlmRun(Run):
         self.ahead = 0.0  # mean of r: what the intercept still has to move
         self.model = None
         self.goal = self.inner_gap = 0.0
+        self.kappa = 1.0  # of the last gap
+        self.others = 0.0  # gradient times coefficients of what shares the dual point: kappa scales it too
         self.levels = []  # intercepts of the last round's solutions
         super().__init__(task, pool, target, None)
 
@@ -181,6 +183,8 @@ class GlmRun(Run):
         if places is not None:
             g, w, f1, f2, low, high, norm = (a[places] for a in (g, w, f1, f2, low, high, norm))
         kappa, gap = working.gap(g, w, l1, l2, f1, f2, low, high, norm)
+        self.kappa = kappa
+        gap += (1.0 - kappa) * self.others
         if kappa < 1.0:
             gap += self.divergence(self.z, self.r, None, kappa, rough=True) / self.total
         if self.ahead:
@@ -225,7 +229,7 @@ class GlmRun(Run):
                 gap = self.gap(near, l1, l2)
                 everywhere = near is None or near is only
                 moved = moved or gap < 0.5 * before
-            else:                       # what was far from leaving zero may no longer be
+            else:  # what was far from leaving zero may no longer be
                 self.look(None)
                 gap, everywhere = self.gap(None, l1, l2), True
                 near = None if gap > self.goal else near
@@ -247,10 +251,10 @@ class GlmRun(Run):
         with np.errstate(invalid="ignore"):
             penalty = l1 * self.f1
         wanted = (self.w != 0) | (size > penalty)
-        wanted[np.isinf(self.f1)] = False
+        allowed = np.isfinite(self.f1)
         if only is not None:
-            wanted = np.zeros(self.known, bool)
-            wanted[only] = True
+            allowed[np.setdiff1d(np.arange(self.known), only, assume_unique=True)] = False
+        wanted &= allowed
         if self.model is not None:
             inside = np.zeros(self.known, bool)
             inside[self.model.places] = True
@@ -260,10 +264,7 @@ class GlmRun(Run):
             if 3 * len(self.model.places) < 4 * (len(new) + np.count_nonzero(self.w)) + 64:
                 self.model.extend(new)
                 return
-        near = wanted
-        if only is None:
-            near = wanted | (size > NEAR * penalty) & np.isfinite(self.f1)
-        self.model = self.new_model(np.flatnonzero(near))
+        self.model = self.new_model(np.flatnonzero(wanted | (size > NEAR * penalty) & allowed))
 
     def new_model(self, places):
         if self.sample.design.dense:

@@ -28,7 +28,7 @@ class Task:
     loss: str = "squared"  # or a name that `fastreg.kernels.losses` knows
     parameter: float = 0.0  # of the loss: the delta of "huber"
     offset: np.ndarray | None = None  # (n,) part of the linear predictor; for "squared" it is in y
-    classes: np.ndarray | None = None  # (2,) labels that the zeros and ones of y stand for
+    classes: np.ndarray | None = None  # (K,) labels that 0, 1, ... in y stand for
 
 
 @dataclass(slots=True)
@@ -54,3 +54,20 @@ class Solution:
     def coefs(self):
         """Coefficients as a csc_array of shape (p, L)."""
         return csc_array((self.values, self.indices, self.indptr), shape=(self.n_features, len(self.alphas)))
+
+
+@dataclass(slots=True)
+class MultinomialSolution:
+    """The path of one task with K classes."""
+
+    alphas: np.ndarray  # (L,)
+    coefs: list  # K csc_arrays of shape (p, L)
+    intercepts: np.ndarray  # (L, K)
+    dual_gaps: np.ndarray  # (L,)
+    alpha_max: float
+    null_objective: float
+    null_intercept: np.ndarray  # (K,)
+    null_coef: np.ndarray | None  # (p, K)
+    deviance_ratio: np.ndarray  # (L,)
+    n_iter: np.ndarray  # (L,) Newton steps, of all classes together
+    n_passes: int

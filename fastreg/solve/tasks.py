@@ -3,6 +3,7 @@
 import numpy as np
 
 from .glm import GlmBatch
+from .multinomial import Softmax
 from .problem import Solution
 from .regime import Plan, worth_threads
 from .rounds import Batch
@@ -30,6 +31,8 @@ def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None)
     ValueError
         If X holds NaN or infinity, or a given Gram matrix is not that of X.
     """
+    if tasks[0].loss == "multinomial":
+        return solve_multinomial(design, tasks, n_jobs, progress)
     gram, precompute = (precompute, True) if isinstance(precompute, np.ndarray) else (None, precompute)
     batch, target_of = batch_for(design, tasks, precompute, n_jobs)
     plan = batch.plan
@@ -50,6 +53,19 @@ def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None)
         solutions += [solution(run, design.p) for run in runs]
     for one in solutions:
         one.n_passes = batch.passes
+    return solutions
+
+
+def solve_multinomial(design, tasks, n_jobs, progress):
+    """As `solve_tasks`: one problem after the other, each a batch of its classes."""
+    jobs = n_threads(n_jobs) if worth_threads(design, len(tasks[0].classes)) else 1
+    if all(task.fit_intercept for task in tasks):
+        design.take_off_large_means(jobs)
+    solutions = []
+    for task in tasks:
+        solutions.append(Softmax(design, task, jobs).solve())
+        if progress is not None:
+            progress(len(solutions), len(tasks))
     return solutions
 
 

@@ -122,7 +122,7 @@ class Model:
     """
 
     def __init__(self, run, places):
-        self.run, self.pool, self.places = run, run.sample, places
+        self.run, self.pool, self.places = run, run.sample, places[:0]
         self.h = self.curvatures()
         self.total = self.h.sum()
         self.start()
@@ -173,8 +173,7 @@ class GramModel(Model):
         means, _ = self.moments(places) if self.pool.centred else (np.zeros(len(new)), None)
         old, k = self.known, len(new)
         self.means = np.concatenate([self.means, means])
-        if old:
-            self.places = np.concatenate([self.places, places])
+        self.places = np.concatenate([self.places, places])
         design, numbers = self.pool.store.part(self.features(self.places))
         if old + k > len(self.gram):
             grown = np.empty((old + k, old + k) if old == 0 else (2 * (old + k), 2 * (old + k)))
@@ -219,8 +218,7 @@ class ResidualModel(Model):
         self.known = 0
 
     def extend(self, places):
-        if self.known:
-            self.places = np.concatenate([self.places, places])
+        self.places = np.concatenate([self.places, places])
         self.means, squares = self.moments(self.places)
         self.set = ResidualSet(self.response, self.h, self.total, self.run.seed)
         f1, f2, low, high = self.penalties(self.places)

@@ -1,0 +1,438 @@
+"""Problems with several classes: softmax of K linear predictors, solved class by class.
+
+With the other classes held fixed, the loss of a class is logistic, its offset minus the logarithm of the sum of the
+other exponentials: each class is a `GlmRun` on working sets of its own (block coordinate descent; J. Friedman, T. Hastie
+& R. Tibshirani, Journal of Statistical Software 33, 2010).  The dual point of a solution is the K residuals together.
+"""
+
+import numpy as np
+from scipy.sparse import csc_array
+
+from ..design.blocks import aligned
+from ..kernels import certificate, losses
+from .glm import FAR, GOAL, ROUNDING, GlmRun
+from .grids import grid, ladder
+from .problem import MultinomialSolution, Task
+from .working import Pool, Store
+
+CYCLES = 2_000  # through the classes, for one alpha
+SHARE = 0.1  # of its gap: how exact a class is solved in one turn
+TURN = 3  # steps of a class in one turn
+REPAIRS = 30  # of one alpha
+STEPS = 100  # to the intercepts
+
+
+class Softmax:
+    """One problem with K classes.
+
+    Parameters
+    ----------
+    design : Dense, Columns or Rows
+    task : Task
+        Its y numbers the classes 0..K-1.
+    jobs : int
+    """
+
+    def __init__(self, design, task, jobs):
+        self.design, self.task, self.jobs = design, task, jobs
+        self.pool = Pool(Store(design, jobs), task.weights, task.fit_intercept)
+        self.total, self.K, self.n = self.pool.total, len(task.classes), design.n
+        self.codes = task.y.astype(np.intp)
+        self.runs = [GlmRun(self.one_against_others(k), self.pool, 0) for k in range(self.K)]
+        self.Z = np.zeros((self.K, self.n))
+        self.intercepts = np.zeros(self.K)
+        self.passes = 0
+        for run in self.runs:
+            run.size = 1.0
+        first = self.runs[0]
+        self.factor1, self.factor2, self.free = first.factor1, first.factor2, first.free
+
+    def one_against_others(self, k):
+        task = self.task
+        return Task(
+            (self.codes == k).astype(np.float64), task.weights, task.fit_intercept, task.standardize, task.l1_ratio,
+            task.alphas, task.eps, task.tol, task.max_iter, None, penalty_factor=task.penalty_factor, lower=task.lower,
+            upper=task.upper, loss="logistic",
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------ the model at hand
+
+    def probabilities(self):
+        """(P (K, n), log of the sum of exponentials (n,))."""
+        top = self.Z.max(axis=0)
+        P = np.exp(self.Z - top)
+        total = P.sum(axis=0)
+        P /= total
+        return P, top + np.log(total)
+
+    def loss(self, log_sum):
+        each = log_sum - self.Z[self.codes, np.arange(self.n)]
+        return each.sum() if self.task.weights is None else self.task.weights @ each
+
+    def residuals(self, P):
+        R = -P
+        others = P.copy()  # 1 - p without cancellation
+        others[self.codes, np.arange(self.n)] = 0.0
+        R[self.codes, np.arange(self.n)] = others.sum(axis=0)
+        if self.task.weights is not None:
+            R *= self.task.weights
+        return R
+
+    def level(self):
+        """Move the intercepts until each class's residuals sum to zero; returns (P, log sums, residuals)."""
+        for _ in range(STEPS):
+            P, log_sum = self.probabilities()
+            R = self.residuals(P)
+            ahead = R.sum(axis=1)
+            if not self.task.fit_intercept or (np.abs(ahead) <= 1e-15 * np.abs(R).sum(axis=1) + 1e-300).all():
+                break
+            weighted = P if self.task.weights is None else P * self.task.weights
+            H = np.diag(weighted.sum(axis=1)) - weighted @ P.T
+            step = np.linalg.lstsq(H, ahead, rcond=1e-13)[0]
+            if np.abs(step).max() <= 1e-16 * (1.0 + np.abs(self.intercepts).max()):
+                break
+            step *= min(1.0, 2.0 / np.abs(step).max())
+            self.intercepts += step
+            self.Z += step[:, None]
+        return P, log_sum, R
+
+    def place(self, W):
+        """Linear predictors from coefficients (features, values) of each class, from scratch."""
+        self.Z[:] = self.intercepts[:, None]
+        for z, (features, values) in zip(self.Z, W, strict=True):
+            self.pool.store.add(features, values, z)
+
+    def coefficients(self):
+        out = []
+        for run in self.runs:
+            places = np.flatnonzero(run.w)
+            out.append((self.pool.features[places], run.w[places]))
+        return out
+
+    # ------------------------------------------------------------------ descent
+
+    def exponentiate(self):
+        """Exponentials of all linear predictors, from scratch: a cycle changes one row of them after the other."""
+        self.top = self.Z.max(axis=0)
+        self.E = np.exp(self.Z - self.top)
+        self.E_sum = self.E.sum(axis=0)
+
+    def enter(self, k):
+        """Let class k see what the others have become."""
+        run, E = self.runs[k], self.E
+        others = self.E_sum - E[k]
+        cancelled = np.flatnonzero(others < 0.1 * self.E_sum)
+        if len(cancelled):
+            part = E[:, cancelled]
+            part[k] = 0.0
+            others[cancelled] = part.sum(axis=0)
+        np.maximum(others, 1e-300, out=others)
+        self.apart = np.log(others, out=others)
+        self.apart += self.top
+        run.z = self.Z[k] - self.apart
+        run.intercept = self.intercepts[k]
+        _, run.value = run.evaluate(run.z, run.r, run.h)
+
+    def leave(self, k):
+        run = self.runs[k]
+        self.Z[k] = run.z + self.apart
+        self.intercepts[k] = run.intercept
+        self.E_sum -= self.E[k]
+        np.exp(np.minimum(self.Z[k] - self.top, 300.0), out=self.E[k])
+        self.E_sum += self.E[k]
+
+    def descend(self, l1, l2, goal, only=None):
+        """Cycle through the classes until their gaps sum to less than `goal`; returns the number of steps."""
+        steps = 0
+        for run in self.runs:
+            run.near = only
+        sure = False
+        products = np.zeros(self.K)
+        for _ in range(CYCLES):
+            (gaps, kappas), before = np.zeros((2, self.K)), steps
+            self.exponentiate()
+            for k, run in enumerate(self.runs):
+                self.enter(k)
+                if run.near is None:
+                    run.look(None)
+                    if l1 > 0.0:
+                        penalty = FAR * l1 * np.minimum(run.f1, 1e300)
+                        run.near = np.flatnonzero((run.w != 0) | (np.abs(run.g) > penalty))
+                else:
+                    run.look(run.near)
+                products[k] = run.g @ run.w
+                run.others = products.sum() - products[k]
+                gap = run.gap(run.near, l1, l2)
+                kappas[k], gaps[k] = run.kappa, gap - (1.0 - run.kappa) * run.others
+                run.goal = max(SHARE * gap, 0.1 * goal / self.K)
+                if gap > run.goal:
+                    steps += run.descend(l1, l2, TURN, np.arange(run.known) if run.near is None else run.near)
+                    self.leave(k)
+            self.recentre(l1, l2)
+            total = gaps.sum() + (kappas - kappas.min()) @ products  # one dual point for all of them
+            if total <= goal:
+                if sure or only is not None or l1 == 0.0:
+                    break
+                for run in self.runs:  # what was far from leaving zero may no longer be
+                    run.near = None
+                sure = True
+            elif steps == before or steps >= self.task.max_iter:
+                break
+            else:
+                sure = False
+        return steps
+
+    def recentre(self, l1, l2):
+        """A constant added to a feature's coefficients in all classes changes no probability: take the cheapest."""
+        if self.task.lower is not None or l1 == l2 == 0.0:
+            return
+        W = np.array([run.w for run in self.runs])
+        some = np.flatnonzero(((W != 0).sum(axis=0) > (self.K // 2 if l1 > 0.0 else 0)) & (self.runs[0].f1 > 0))
+        if len(some) == 0:
+            return
+        W = W[:, some]
+        f1, f2 = self.runs[0].f1[some], self.runs[0].f2[some]
+        shift = cheapest_shift(W, l1 * f1, l2 * f2)
+        moved = shift != 0.0
+        if not moved.any():
+            return
+        W -= shift
+        line = np.zeros(self.n)
+        self.pool.store.add(self.pool.features[some[moved]], -shift[moved], line)
+        self.Z += line
+        self.top += line
+        for run, w in zip(self.runs, W, strict=True):
+            run.w[some] = w
+
+    # ------------------------------------------------------------------ the path
+
+    def product(self, R):
+        """X'R / S, as (1, p, lanes) panels for `scan` and as (p, K)."""
+        width = self.design.panel_width(self.K)
+        count = -(-self.K // width)
+        panels, C = aligned((count, self.n, width)), aligned((count, self.design.p, width))
+        panels[:] = 0.0
+        for k in range(self.K):
+            panels[k // width, :, k % width] = R[k]
+        self.design.correlate(panels, C, self.jobs)
+        self.passes += 1
+        return C, np.array([C[k // width, :, k % width] for k in range(self.K)]).T / self.total
+
+    def begin(self):
+        """The null model, and the grid."""
+        task = self.task
+        _, log_sum, R = self.level()
+        self.constant = self.loss(log_sum) / self.total
+        if len(self.free):
+            self.pool.add(self.free)
+            self.exponentiate()
+            for k, run in enumerate(self.runs):
+                self.enter(k)
+                run.extend()
+            self.descend(0.0, 0.0, ROUNDING * self.constant, np.arange(len(self.free)))
+            self.place(self.coefficients())
+            self.norm = np.sqrt(
+                self.design.moments(
+                    np.arange(self.design.p), task.weights, self.total, task.fit_intercept, self.jobs
+                )[1] / self.total
+            )  # fmt: skip
+            _, log_sum, R = self.level()
+        else:
+            self.norm = None
+        self.null = self.loss(log_sum) / self.total
+        self.null_intercepts, self.null_coefs = self.intercepts.copy(), self.coefficients()
+        _, self.gradient = self.product(R)
+        if not np.isfinite(self.gradient).all():
+            self.design.refuse_nonfinite()
+        for run in self.runs:
+            run.size = float(np.abs(self.gradient).max(initial=0.0))
+        self.alpha_max = np.inf
+        if task.l1_ratio > 0:
+            self.alpha_max = max(self.runs[0].share_of_penalty(g) for g in self.gradient.T) / task.l1_ratio
+        self.alphas = task.alphas
+        if not isinstance(self.alphas, np.ndarray):
+            eps = task.eps or (1e-3 if self.n >= self.design.p else 1e-2)
+            self.alphas = grid(self.alpha_max, task.alphas, eps)
+
+    def solve(self):
+        """The path, as a MultinomialSolution."""
+        self.begin()
+        task, L = self.task, len(self.alphas)
+        gaps, explained = np.zeros(L), np.full(L, 1.0 - self.null / self.constant)
+        levels, n_iter, pieces = np.tile(self.null_intercepts, (L, 1)), np.zeros(L, np.int64), []
+        empty = int(np.count_nonzero(self.alphas >= self.alpha_max * (1 - 1e-15)))
+        pieces += [self.null_coefs] * empty
+        rungs, report = self.alphas[empty:], np.arange(empty, L)
+        if task.l1_ratio > 0:
+            rungs, report = ladder(self.alpha_max, rungs, False)
+            report = np.where(report >= 0, report + empty, -1)
+        above, carried = self.alpha_max, 0
+        for alpha, at in zip(rungs, report, strict=True):
+            steps, gap, log_sum = self.solve_one(alpha, above)
+            above, carried = alpha, carried + steps
+            if at >= 0:
+                gaps[at], n_iter[at], levels[at] = gap, carried, self.intercepts
+                explained[at] = 1.0 - self.loss(log_sum) / self.total / self.constant
+                pieces.append(self.coefficients())
+                carried = 0
+        return self.solution(pieces, levels, gaps, explained, n_iter)
+
+    def solve_one(self, alpha, above):
+        """(steps, gap, log sums) of the solution at alpha, after that at `above`."""
+        task = self.task
+        l1, l2 = task.l1_ratio * alpha, (1.0 - task.l1_ratio) * alpha
+        f1 = np.ones(self.design.p) if self.factor1 is None else self.factor1
+        wanted = np.isfinite(f1)
+        if l1 > 0.0 and np.isfinite(above):  # the strong rule
+            wanted &= np.abs(self.gradient).max(axis=1) >= (2.0 * l1 - task.l1_ratio * above) * np.minimum(f1, 1e300)
+        steps, goal = 0, max(GOAL * task.tol, ROUNDING) * self.null
+        for _ in range(REPAIRS):
+            new = np.flatnonzero(wanted & (self.pool.place < 0))
+            if len(new):
+                self.pool.add(new)
+                self.exponentiate()
+                for k, run in enumerate(self.runs):
+                    self.enter(k)
+                    run.extend()
+            steps += self.descend(l1, l2, goal)
+            self.place(self.coefficients())
+            P, log_sum, R = self.level()
+            C, self.gradient = self.product(R)
+            gap, missed = self.certify(C, P, R, l1, l2)
+            if l1 == l2 == 0.0:
+                gap = min(gap, self.loss(log_sum) / self.total)
+            if gap <= task.tol * self.null or steps >= task.max_iter:
+                break
+            wanted = missed
+            goal = goal if missed.any() else max(0.1 * goal, ROUNDING * self.null)
+        return steps, gap, log_sum
+
+    def certify(self, C, P, R, l1, l2):
+        """(duality gap, which features screening had missed) of the solution at hand."""
+        K, p, task = self.K, self.design.p, self.task
+        largest, conjugate, missed = np.zeros(K), np.zeros(K), np.zeros((K, p), np.uint8)
+        off, given_up = np.zeros(K), None
+        if len(self.free):
+            given_up, off = self.give_up(P)
+        width = C.shape[2]
+        for k in range(K):
+            one = slice(k, k + 1)
+            certificate.scan(
+                C, k // width, k % width, 0, p, 1.0 / self.total, np.array([l1]), np.array([l2]), self.factor1,
+                self.factor2, task.lower, task.upper, self.norm, off[one], self.pool.place, largest[one],
+                conjugate[one], missed[k],
+            )  # fmt: skip
+        if l1 == l2 == 0.0:  # no dual point: the squared gradient over the curvature
+            return sum(run.gap(None, 0.0, 0.0) for run in self.looked_at()), missed.any(axis=0)
+        kappa = certificate.scale(l1, largest.max())
+        total = self.divergence(P, R, given_up, kappa)
+        for k, (features, values) in enumerate(self.coefficients()):
+            c = self.gradient[features, k].copy()
+            if given_up is not None:
+                c[np.isin(features, self.free)] = 0.0
+            total += certificate.gap(
+                features, values, c, l1, l2, self.factor1, self.factor2, 0.0, kappa, conjugate[k], off[k] ** 2,
+                self.norm,
+            )  # fmt: skip
+        return total, missed.any(axis=0)
+
+    def looked_at(self):
+        self.exponentiate()
+        for k, run in enumerate(self.runs):
+            self.enter(k)
+            run.look(None)
+            yield run
+
+    def give_up(self, P):
+        """(what residuals over weights lose (K, n), its size (K,)) to be orthogonal to unpenalised features."""
+        F = np.zeros((len(self.free), self.n))
+        for column, feature in zip(F, self.free, strict=True):
+            self.pool.store.add(np.array([feature]), np.ones(1), column)
+        if self.task.fit_intercept:
+            F = np.vstack([np.ones(self.n), F])
+        s = 1.0 if self.task.weights is None else self.task.weights
+        right = (self.residuals(P) @ F.T).ravel()
+        M = np.empty((self.K, len(F), self.K, len(F)))
+        for k in range(self.K):
+            for j in range(self.K):
+                M[k, :, j, :] = (F * (s * P[k] * ((k == j) - P[j]))) @ F.T
+        b = np.linalg.lstsq(M.reshape(len(right), -1), right, rcond=1e-13)[0].reshape(self.K, len(F)) @ F
+        d = P * (b - (P * b).sum(axis=0))
+        return d, np.sqrt((s * d * d).sum(axis=1) / self.total)
+
+    def divergence(self, P, R, given_up, kappa):
+        """The loss's part of the gap."""
+        if kappa == 1.0 and given_up is None:
+            return 0.0
+        if given_up is None:  # the other classes of a row keep their proportions: it is that of one against them
+            p = P[self.codes, np.arange(self.n)]
+            r = R[self.codes, np.arange(self.n)]
+            left = (
+                r
+                if self.task.weights is None
+                else np.divide(r, self.task.weights, out=1.0 - p, where=self.task.weights > 0)
+            )
+            z = np.log(np.maximum(p, 1e-300)) - np.log(np.maximum(left, 1e-300))
+            return losses.divergence(0, 0.0, np.ones(self.n), self.task.weights, z, r, None, kappa) / self.total
+        U = P.copy()
+        U[self.codes, np.arange(self.n)] -= 1.0
+        change = kappa * (U + given_up) - U
+        T = np.divide(change, P, out=np.zeros_like(P), where=P > 0)
+        if (T < -1.0 - 1e-9).any():
+            return np.inf
+        T = np.maximum(T, -1.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            each = np.where(np.abs(T) < 1e-4, T * T * (0.5 - T / 6.0 + T * T / 12.0), (1.0 + T) * np.log1p(T) - T)
+        each[T == -1.0] = 1.0
+        rows = (P * each).sum(axis=0)
+        return (rows.sum() if self.task.weights is None else self.task.weights @ rows) / self.total
+
+    def solution(self, pieces, levels, gaps, explained, n_iter):
+        p, L = self.design.p, len(self.alphas)
+        shift = self.design.shift
+        coefs = []
+        for k in range(self.K):
+            features = [piece[k][0] for piece in pieces]
+            orders = [np.argsort(some) for some in features]
+            indptr = np.concatenate([[0], np.cumsum([len(some) for some in features])])
+            indices = np.concatenate([some[order] for some, order in zip(features, orders, strict=True)])
+            values = np.concatenate([piece[k][1][order] for piece, order in zip(pieces, orders, strict=True)])
+            coefs.append(csc_array((values, indices, indptr), shape=(p, L)))
+        null = None
+        null_level = self.null_intercepts
+        if len(self.free):
+            null = np.zeros((p, self.K))
+            for k, (features, values) in enumerate(self.null_coefs):
+                null[features, k] = values
+        if shift is not None and self.task.fit_intercept:
+            levels = levels - np.array([coef.T @ shift for coef in coefs]).T
+            null_level = null_level if null is None else null_level - shift @ null
+        if self.task.fit_intercept:  # a constant in all of them changes nothing
+            levels = levels - levels.mean(axis=1, keepdims=True)
+            null_level = null_level - null_level.mean()
+        return MultinomialSolution(
+            self.alphas, coefs, levels, gaps, float(self.alpha_max), float(self.null), null_level, null, explained,
+            n_iter, self.passes,
+        )  # fmt: skip
+
+
+def cheapest_shift(W, l1, l2):
+    """(m,) t that minimises sum_k l1 |W_kj - t_j| + l2 / 2 (W_kj - t_j)^2 for each column of W (K, m)."""
+    K = len(W)
+    W = np.sort(W, axis=0)
+    ahead = np.cumsum(W, axis=0)
+    # between the kth and the next of the sorted values the slope is l1 (2k - K) + l2 (K t - sum): find its zero
+    below = np.arange(1, K)[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(l2 > 0, (ahead[-1] - l1 / l2 * (2 * below - K)) / K, 0.0)
+    inside = (t >= W[:-1]) & (t <= W[1:]) & (l2 > 0)
+    # else it is at one of the values: where the slope turns its sign
+    at = np.arange(K)[:, None]
+    left = l1 * (2 * at - K) + l2 * (K * W - ahead[-1])
+    right = l1 * (2 * at + 2 - K) + l2 * (K * W - ahead[-1])
+    kink = (left <= 0) & (right >= 0)
+    found = np.where(inside.any(axis=0), t[inside.argmax(axis=0), np.arange(W.shape[1])], 0.0)
+    values = W[kink.argmax(axis=0), np.arange(W.shape[1])]
+    zero = kink & (W == 0.0)  # of several that are as good, zero
+    values = np.where(zero.any(axis=0), 0.0, values)
+    return np.where(kink.any(axis=0), values, found)
