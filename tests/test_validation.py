@@ -141,7 +141,8 @@ def malformed(kind, name, position, value):
         ({"n_jobs": 1.5}, TypeError, "n_jobs"),
         ({"verbose": -1}, ValueError, "verbose"),
         ({"verbose": "loud"}, TypeError, "verbose"),
-        ({"loss": "logistic"}, ValueError, "loss must be 'squared'; it is 'logistic'"),
+        ({"loss": "logit"}, ValueError, "loss='logit' must be one of 'squared', 'logistic'"),
+        ({"loss": "huber", "delta": 0.0}, ValueError, "delta=0.0 must be positive"),
     ],
 )
 def test_refusals(arguments, error, words):

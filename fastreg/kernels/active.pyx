@@ -73,6 +73,46 @@ cdef class ActiveSet(SignCell):
                 stops[k] = filled
         return k
 
+    def propose(
+        self,
+        const double[:, ::1] G,          # in   (>= m, >= m)
+        const double[::1] g,             # in   (m,)  gradient at w, with a minus
+        const double[::1] means,         # in   (m,)  what an eliminated intercept adds to it,
+        double ahead,                    # in   times this
+        const double[::1] w,             # in   (m,)
+        double scale,                    # in   G is to be multiplied by it
+        double l1,
+        double l2,
+        long max_iter,
+        double[::1] change,              # out  (m,)  from w to the minimum
+    ):
+        """The minimum of a model around w; G and the factor stay as they are, but for their scale if l2 is zero."""
+        cdef Py_ssize_t i, j, m = self.m
+        cdef bint away = False
+        self.G, self.ldg = &G[0, 0], G.shape[1]
+        with nogil:
+            if l2 != 0.0:
+                scale = 1.0
+            self.l1, self.l2 = l1 / scale, l2
+            for i in range(self.based):
+                self.base[self.B[i]] = 0.0
+            self.based = 0
+            for j in range(m):
+                self.q[j] = (g[j] - means[j] * ahead) / scale
+                away |= self.w[j] != w[j]
+                if w[j] != 0.0:
+                    self.B[self.based] = <int>j
+                    self.base[j] = w[j]
+                    self.based += 1
+            if away:
+                for j in range(m):
+                    self.w[j] = w[j] if self.sides[j] else 0.0
+                self.adopt_support()
+            self.carried = 0
+            self.solve_one(max_iter)
+            for j in range(m):
+                change[j] = self.w[j] - w[j]
+
     # ---------------------------------------------------------------- one alpha
 
     cdef long solve_one(self, long max_iter) noexcept nogil:

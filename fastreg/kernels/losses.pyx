@@ -18,8 +18,12 @@ if simd_init() != 0:
 cdef enum:
     RUN = 128              # rows at a time: their exponentials stay in L1
     MOST_STEPS = 200       # to the intercept
+    HALVINGS = 40          # of a step
 
 cdef double EXACT = 4e-16  # of the sum of |r|: a sum of r below is rounding
+cdef double DECREASE = 1e-4  # of the decrease that the slope promises: enough
+cdef double NOISE = 1e-14  # of the objective: a change below is rounding,
+cdef double SMALL = 1e-7   # where the slope promises less than this share of it
 cdef double EDGE = 1e-12   # a dual point that is outside by less is on the edge, but for rounding
 
 ctypedef double (*Run)(Py_ssize_t n, double parameter, const double* y, const double* z, const double* s, double* r,
@@ -245,6 +249,53 @@ def level(
                 z[i] += step
             value = whole(loss, parameter, y, s, z, r, h)
     return at, value
+
+
+def search(
+    int loss,
+    double parameter,
+    const double[::1] y,
+    const double[::1] s,
+    const double[::1] z,            # in   (n,)
+    const double[::1] line,         # in   (n,)  change of z for a whole step
+    double total,                   # in   what sums over rows are divided by
+    const double[::1] w,            # in   (k,)  coefficients that change,
+    const double[::1] d,            # in   (k,)  by this much,
+    const double[::1] l1,           # in   (k,)  and their penalties
+    const double[::1] l2,
+    double value,                   # in   sum of s f at z
+    double slope,                   # in   of the loss along the line, over the total
+    double size,                    # in   of the objective: what its rounding is measured by
+    double[::1] ahead,              # out  (n,)  z + t line
+    double[::1] r,                  # out  (n,)  there
+    double[::1] h,
+):
+    """(t, sum of s f, of r, of h): the first t of 1, 1/2, 1/4 ... at which the objective has fallen enough; 0 if none."""
+    cdef Py_ssize_t i, k, n = y.shape[0]
+    cdef double t = 1.0, new = value, change, to, rest = 0.0, sum_r = 0.0, sum_h = 0.0
+    cdef int tries
+    with nogil:
+        for k in range(w.shape[0]):
+            to = w[k] + d[k]
+            rest += l1[k] * (fabs(to) - fabs(w[k])) + 0.5 * l2[k] * d[k] * (to + w[k])
+        slope += rest
+        for tries in range(HALVINGS):
+            for i in range(n):
+                ahead[i] = z[i] + t * line[i]
+            new = whole(loss, parameter, y, s, ahead, r, h)
+            change = (new - value) / total
+            for k in range(w.shape[0]):
+                to = w[k] + t * d[k]
+                change += l1[k] * (fabs(to) - fabs(w[k])) + 0.5 * l2[k] * t * d[k] * (to + w[k])
+            if change <= DECREASE * t * slope or (fabs(change) <= NOISE * size and -slope <= SMALL * size):
+                break
+            t *= 0.5
+        else:
+            t = 0.0
+        for i in range(n):
+            sum_r += r[i]
+            sum_h += h[i]
+    return t, new, sum_r, sum_h
 
 
 def divergence(

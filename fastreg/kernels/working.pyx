@@ -97,16 +97,6 @@ def add_sparse(
             simd.scatter1(&X, starts[some[i]], stops[some[i]], w[i], NULL, &out[0])
 
 
-def stretch(const double[::1] r, const double[::1] h):
-    """The sum of r^2 / h over rows with h > 0."""
-    cdef Py_ssize_t i
-    cdef double total = 0.0
-    with nogil:
-        for i in range(r.shape[0]):
-            total += r[i] * r[i] / h[i] if h[i] > 0.0 else 0.0
-    return total
-
-
 def gap(
     const double[::1] g,            # in   (k,)  gradients of the loss, with a minus
     const double[::1] w,            # in   (k,)
@@ -117,14 +107,18 @@ def gap(
     const double[::1] lower,        # in   (k,)
     const double[::1] upper,        # in   (k,)
     const double[::1] norm,         # in   (k,)  curvatures
+    const double[::1] r,            # in   (n,)
+    const double[::1] h,            # in   (n,)
+    double total,                   # in   sum of the weights of the rows
+    double others,                  # in   gradient times coefficients of other problems with the same dual point
 ):
     """(kappa, duality gap): the dual point scaled by kappa is feasible, but for unpenalised features.
 
-    What these lack enters by a bound that is of the right size, not proved; nor is the loss's part in it, which is zero
-    where kappa is one.
+    What these lack enters by a bound that is of the right size, not proved; so does the loss's part, by its first term
+    in 1 - kappa, on rows with h > 0.
     """
-    cdef Py_ssize_t j, m = g.shape[0]
-    cdef double kappa = 1.0, total = 0.0, off = 0.0, excess, bound, c, a, b
+    cdef Py_ssize_t i, j, m = g.shape[0]
+    cdef double kappa = 1.0, gap = 0.0, off = 0.0, stretch = 0.0, excess, bound, c, a, b
     with nogil:
         for j in range(m):
             if f1[j] == INFINITY:
@@ -141,15 +135,18 @@ def gap(
                 continue
             elif b > 0.0:
                 c = min(excess / b, bound)
-                total += c * (excess - 0.5 * b * c)
+                gap += c * (excess - 0.5 * b * c)
             elif bound < INFINITY:
-                total += excess * bound
+                gap += excess * bound
             elif fabs(g[j]) * kappa > a:
                 kappa = a / fabs(g[j])
         for j in range(m):
             if w[j] != 0.0:
                 a, b = l1 * f1[j], l2 * f2[j]
                 if a > 0.0 or b > 0.0:
-                    total += a * fabs(w[j]) + 0.5 * b * w[j] * w[j] - kappa * g[j] * w[j]
-                    total += sqrt(off * norm[j]) * fabs(w[j])
-    return kappa, total + off
+                    gap += a * fabs(w[j]) + 0.5 * b * w[j] * w[j] - kappa * g[j] * w[j]
+                    gap += sqrt(off * norm[j]) * fabs(w[j])
+        if kappa < 1.0:
+            for i in range(r.shape[0]):
+                stretch += r[i] * r[i] / h[i] if h[i] > 0.0 else 0.0
+    return kappa, gap + off + (1.0 - kappa) * others + 0.5 * (1.0 - kappa) * (1.0 - kappa) * stretch / total

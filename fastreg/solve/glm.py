@@ -20,15 +20,12 @@ FRESH = 0.03  # what a step on a new model leaves of the gap
 STEP = 4e6  # multiplications in the time of a step, its products aside,
 ROW = 40  # and for each row
 INNER = 0.01  # of the gap: how exact a working set is solved before other features are looked at
-DECREASE = 1e-4  # of the decrease that the slope promises
-HALVINGS = 40
-NOISE = 1e-14  # of the objective: a change below is rounding
 LARGE = 700  # features in a sparse model, from which on conjugate gradients beat a Gram matrix
 MOSTLY_RIDGE = 0.5
 GOAL = 0.5  # share of the tolerance that solutions aim at
 RESIDUAL = 1e-12  # relative gap at alpha = 0
 ROUNDING = 1e-15
-SMOOTH = ("logistic", "poisson")
+BENT = ("squared_hinge", "huber")  # losses with rows without curvature
 PATIENCE = 1000  # steps for one alpha without an end in sight
 
 
@@ -49,7 +46,8 @@ class GlmRun(Run):
         self.number = losses.NUMBERS[task.loss]
         self.total = pool.total
         n = pool.design.n
-        self.z, self.r, self.h = np.empty(n), np.empty(n), np.empty(n)
+        self.z, self.r, self.h = np.empty((3, n))
+        self.spare = tuple(np.empty((3, n)))
         self.w, self.g = np.empty(0), np.empty(0)
         self.f1 = self.f2 = self.low = self.high = self.curvature = np.empty(0)
         self.ahead = 0.0  # mean of r: what the intercept still has to move
@@ -67,6 +65,7 @@ class GlmRun(Run):
         """(weighted residual, half the deviance, intercept) of the model without features."""
         self.z[:] = 0.0 if self.task.offset is None else self.task.offset
         self.intercept, self.value = self.evaluate(self.z, self.r, self.h, self.task.fit_intercept)
+        self.sum_up()
         return self.r, self.value, self.intercept
 
     def evaluate(self, z, r, h, level=False):
@@ -113,7 +112,11 @@ class GlmRun(Run):
             self.g /= self.total
         else:
             self.g[places] = store.dots(features[places], self.r) / self.total
-        self.ahead = self.r.sum() / self.total if self.sample.centred else 0.0
+
+    def sum_up(self):
+        """After z, r and h have been set anew: their sums."""
+        self.sum_h = float(self.h.sum())
+        self.ahead = float(self.r.sum()) / self.total if self.sample.centred else 0.0
 
     def place(self, places, values, l2=None):
         """Go to a solution."""
@@ -124,6 +127,7 @@ class GlmRun(Run):
         self.z += self.intercept
         change, self.value = self.evaluate(self.z, self.r, self.h, self.task.fit_intercept)
         self.intercept += change
+        self.sum_up()
         self.look()
 
     def fit_null(self):
@@ -179,31 +183,22 @@ class GlmRun(Run):
 
     def gap(self, places, l1, l2):
         """Duality gap on some features (None: all that are known), at the present gradients."""
-        g, w, f1, f2, low, high, norm = self.g, self.w, self.f1, self.f2, self.low, self.high, self.curvature
-        if places is not None:
-            g, w, f1, f2, low, high, norm = (a[places] for a in (g, w, f1, f2, low, high, norm))
-        kappa, gap = working.gap(g, w, l1, l2, f1, f2, low, high, norm)
-        self.kappa = kappa
-        gap += (1.0 - kappa) * self.others
-        if kappa < 1.0:
-            gap += self.divergence(self.z, self.r, None, kappa, rough=True) / self.total
+        parts = self.g, self.w, self.f1, self.f2, self.low, self.high, self.curvature
+        return self.gap_of(*(parts if places is None else (part[places] for part in parts)), l1, l2)
+
+    def gap_of(self, g, w, f1, f2, low, high, curvature, l1, l2):
+        self.kappa, gap = working.gap(
+            g, w, l1, l2, f1, f2, low, high, curvature, self.r, self.h, self.total, self.others
+        )
+        if self.kappa < 1.0 and self.task.loss in BENT:  # what rows without curvature add is of first order
+            gap += self.divergence(self.z, self.r, None, self.kappa) / self.total
         if self.ahead:
-            gap += self.ahead**2 * self.total / self.h.sum()
+            gap += self.ahead**2 * self.total / self.sum_h
         return gap if l1 > 0.0 or l2 > 0.0 else min(gap, self.value / self.total)
 
-    def divergence(self, z, r, off, kappa, rough=False):
-        """The loss's part of a gap; `rough` is its first term in 1 - kappa, for losses whose conjugate is smooth."""
+    def divergence(self, z, r, off, kappa):
         task = self.task
-        if rough and task.loss in SMOOTH:
-            return 0.5 * (1.0 - kappa) ** 2 * working.stretch(r, self.h)
         return losses.divergence(self.number, task.parameter, task.y, task.weights, z, r, off, kappa)
-
-    def penalty(self, places, w, l1, l2):
-        used = w != 0
-        w, places = w[used], places[used]
-        total = 0.5 * l2 * (self.f2[places] * w * w).sum()
-        penalised = self.f1[places] > 0
-        return total + l1 * (self.f1[places] * np.abs(w))[penalised].sum() if penalised.any() else total
 
     def descend(self, l1, l2, most, only=None):
         """Solve for one pair of penalties on the features at hand, or on `only` some; returns the number of steps."""
@@ -215,16 +210,9 @@ class GlmRun(Run):
         while moved and steps < most and not (gap <= self.goal and everywhere):
             if gap > self.goal:
                 self.choose_model(l1, only)
-                goal = max(0.5 * self.goal, INNER * gap)
-                self.inner_gap, before = self.gap(self.model.places, l1, l2), gap
-                while self.inner_gap > goal and moved and steps < most:
-                    last = self.inner_gap
-                    moved = self.move(l1, l2)
-                    steps += 1
-                    self.look(self.model.places)
-                    self.inner_gap = self.gap(self.model.places, l1, l2)
-                    if self.worn_out(self.inner_gap / last, goal / max(self.inner_gap, 1e-300)):
-                        self.model = self.new_model(self.model.places)
+                before = gap
+                spent, moved = self.solve_model(l1, l2, max(0.5 * self.goal, INNER * gap), most - steps)
+                steps += spent
                 self.look(near)
                 gap = self.gap(near, l1, l2)
                 everywhere = near is None or near is only
@@ -234,6 +222,30 @@ class GlmRun(Run):
                 gap, everywhere = self.gap(None, l1, l2), True
                 near = None if gap > self.goal else near
         return steps
+
+    def solve_model(self, l1, l2, goal, most):
+        """Steps on models of the present working set until its gap is below `goal`; (how many, whether they moved)."""
+        model, steps, moved = self.model, 0, True
+        model.begin()
+        self.inner_gap = self.gap_on(model, l1, l2)
+        while self.inner_gap > goal and moved and steps < most:
+            last = self.inner_gap
+            moved = self.move(model, l1, l2)
+            steps += 1
+            model.g = self.sample.store.dots(model.features, self.r)
+            model.g /= self.total
+            self.inner_gap = self.gap_on(model, l1, l2)
+            if self.worn_out(self.inner_gap / last, goal / max(self.inner_gap, 1e-300)):
+                self.w[model.places], self.g[model.places] = model.w, model.g
+                self.model = model = self.new_model(model.places)
+                model.begin()
+        self.w[model.places], self.g[model.places] = model.w, model.g
+        return steps, moved
+
+    def gap_on(self, model, l1, l2):
+        return self.gap_of(
+            model.g, model.w, model.f1, model.f2, model.low, model.high, model.curvature, l1, l2
+        )
 
     def worn_out(self, gain, wanted):
         """Whether a new model pays: the last step left a share `gain` of the gap, and it is to shrink by `wanted`."""
@@ -273,32 +285,28 @@ class GlmRun(Run):
             ridge = len(places) > LARGE
         return ResidualModel(self, places) if ridge else GramModel(self, places)
 
-    def move(self, l1, l2):
+    def move(self, model, l1, l2):
         """A step on the model, as long as the objective allows; returns whether there was one."""
-        model, store = self.model, self.sample.store
         change, shift = model.step(l1, l2)
         moving = np.flatnonzero(change)
-        places, d = model.places[moving], change[moving]
-        if len(places) == 0 and shift == 0.0:
+        if len(moving) == 0 and shift == 0.0:
             return False
-        w = self.w[places]
-        before = self.penalty(places, w, l1, l2)
+        w, d, task = model.w[moving], change[moving], self.task
         line = np.full(len(self.z), shift)
-        store.add(self.sample.features[places], d, line)
-        slope = self.penalty(places, w + d, l1, l2) - before - self.g[places] @ d - self.ahead * shift
-        now, t = self.value / self.total + before, 1.0
-        r, h = np.empty_like(self.r), np.empty_like(self.h)
-        for _ in range(HALVINGS):
-            z = self.z + t * line
-            _, value = self.evaluate(z, r, h)
-            new = value / self.total + self.penalty(places, w + t * d, l1, l2)
-            if new <= now + DECREASE * t * slope or abs(new - now) <= NOISE * abs(now) and -slope <= 1e-7 * abs(now):
-                break
-            t *= 0.5
-        else:
+        self.sample.store.add(model.features[moving], d, line)
+        slope = -float((model.g[moving] * d).sum()) - self.ahead * shift
+        z, r, h = self.spare
+        size = self.value / self.total + l1 * float(np.abs(model.f1 * model.w).sum())
+        t, value, sum_r, sum_h = losses.search(
+            self.number, task.parameter, task.y, task.weights, self.z, line, self.total, w, d, l1 * model.f1[moving],
+            l2 * model.f2[moving], self.value, slope, size, z, r, h,
+        )  # fmt: skip
+        if t == 0.0:
             return False
-        self.z, self.r, self.h, self.value = z, r, h, value
-        self.w[places] = w + d if t == 1.0 else w + t * d
+        self.spare = self.z, self.r, self.h
+        self.z, self.r, self.h, self.value, self.sum_h = z, r, h, value, sum_h
+        self.ahead = sum_r / self.total if self.sample.centred else 0.0
+        model.w[moving] = w + d if t == 1.0 else w + t * d
         self.intercept += t * shift
         return True
 

@@ -1,8 +1,10 @@
 """Problems with several classes: softmax of K linear predictors, solved class by class.
 
 With the other classes held fixed, the loss of a class is logistic, its offset minus the logarithm of the sum of the
-other exponentials: each class is a `GlmRun` on working sets of its own (block coordinate descent; J. Friedman, T. Hastie
-& R. Tibshirani, Journal of Statistical Software 33, 2010).  The dual point of a solution is the K residuals together.
+other exponentials: each class is a `GlmRun` on working sets of its own (block coordinate descent; J. Friedman, T.
+Hastie and R. Tibshirani, Journal of Statistical Software 33, 2010), and every few cycles the point that their
+differences point at is tried (Anderson acceleration; Q. Bertrand and M. Massias, AISTATS 2021).  The dual point of a
+solution is the K residuals together.
 """
 
 import numpy as np
@@ -20,6 +22,7 @@ SHARE = 0.1  # of its gap: how exact a class is solved in one turn
 TURN = 3  # steps of a class in one turn
 REPAIRS = 30  # of one alpha
 STEPS = 100  # to the intercepts
+MEMORY = 5  # cycles that an extrapolation looks back
 
 
 class Softmax:
@@ -67,7 +70,7 @@ class Softmax:
 
     def loss(self, log_sum):
         each = log_sum - self.Z[self.codes, np.arange(self.n)]
-        return each.sum() if self.task.weights is None else self.task.weights @ each
+        return each.sum() if self.task.weights is None else (self.task.weights * each).sum()
 
     def residuals(self, P):
         R = -P
@@ -132,6 +135,7 @@ class Softmax:
         run.z = self.Z[k] - self.apart
         run.intercept = self.intercepts[k]
         _, run.value = run.evaluate(run.z, run.r, run.h)
+        run.sum_up()
 
     def leave(self, k):
         run = self.runs[k]
@@ -146,7 +150,7 @@ class Softmax:
         steps = 0
         for run in self.runs:
             run.near = only
-        sure = False
+        sure, points = False, []
         products = np.zeros(self.K)
         for _ in range(CYCLES):
             (gaps, kappas), before = np.zeros((2, self.K)), steps
@@ -169,6 +173,10 @@ class Softmax:
                     steps += run.descend(l1, l2, TURN, np.arange(run.known) if run.near is None else run.near)
                     self.leave(k)
             self.recentre(l1, l2)
+            points.append(self.point())
+            if len(points) > MEMORY:
+                self.extrapolate(points, l1, l2)
+                points = [self.point()]
             total = gaps.sum() + (kappas - kappas.min()) @ products  # one dual point for all of them
             if total <= goal:
                 if sure or only is not None or l1 == 0.0:
@@ -181,6 +189,43 @@ class Softmax:
             else:
                 sure = False
         return steps
+
+    def point(self):
+        """Coefficients (K, m), intercepts and linear predictors as they are."""
+        return np.array([run.w for run in self.runs]), self.intercepts.copy(), self.Z.copy()
+
+    def extrapolate(self, points, l1, l2):
+        """Go to the combination of the last points whose differences cancel best, if it is better."""
+        U = np.array([(b[0] - a[0]).ravel() for a, b in zip(points, points[1:], strict=False)])
+        G = U @ U.T
+        size = np.trace(G)
+        if not size > 0.0:
+            return
+        c = np.linalg.solve(G + 1e-12 * size * np.eye(len(U)), np.ones(len(U)))
+        c /= c.sum()
+        W, levels, Z = (sum(a * new for a, new in zip(c, part, strict=True)) for part in zip(*points[1:], strict=True))
+        last, low, high = points[-1][0], self.runs[0].low, self.runs[0].high
+        W[(last == 0.0) | (W * last < 0.0) | (W < low) | (W > high)] = 0.0
+        moved = np.flatnonzero((W != sum(a * new[0] for a, new in zip(c, points[1:], strict=True))).any(axis=0))
+        now = self.objective(last, l1, l2)
+        if len(moved):
+            Z[:] = levels[:, None]
+            for z, w in zip(Z, W, strict=True):
+                used = np.flatnonzero(w)
+                self.pool.store.add(self.pool.features[used], w[used], z)
+        before, self.Z = self.Z, Z
+        if not self.objective(W, l1, l2) < now:
+            self.Z = before
+            return
+        self.intercepts = levels
+        for run, w in zip(self.runs, W, strict=True):
+            run.w[:] = w
+
+    def objective(self, W, l1, l2):
+        """At coefficients W (K, m) whose linear predictors are Z."""
+        f1, f2 = np.minimum(self.runs[0].f1, 1e300), np.minimum(self.runs[0].f2, 1e300)
+        penalty = l1 * (np.abs(W) * f1).sum() + 0.5 * l2 * (W * W * f2).sum()
+        return self.loss(self.probabilities()[1]) / self.total + penalty
 
     def recentre(self, l1, l2):
         """A constant added to a feature's coefficients in all classes changes no probability: take the cheapest."""
@@ -365,15 +410,10 @@ class Softmax:
         if kappa == 1.0 and given_up is None:
             return 0.0
         if given_up is None:  # the other classes of a row keep their proportions: it is that of one against them
-            p = P[self.codes, np.arange(self.n)]
-            r = R[self.codes, np.arange(self.n)]
-            left = (
-                r
-                if self.task.weights is None
-                else np.divide(r, self.task.weights, out=1.0 - p, where=self.task.weights > 0)
-            )
+            s, p, r = self.task.weights, P[self.codes, np.arange(self.n)], R[self.codes, np.arange(self.n)]
+            left = r if s is None else np.divide(r, s, out=1.0 - p, where=s > 0)
             z = np.log(np.maximum(p, 1e-300)) - np.log(np.maximum(left, 1e-300))
-            return losses.divergence(0, 0.0, np.ones(self.n), self.task.weights, z, r, None, kappa) / self.total
+            return losses.divergence(0, 0.0, np.ones(self.n), s, z, r, None, kappa) / self.total
         U = P.copy()
         U[self.codes, np.arange(self.n)] -= 1.0
         change = kappa * (U + given_up) - U
@@ -385,7 +425,7 @@ class Softmax:
             each = np.where(np.abs(T) < 1e-4, T * T * (0.5 - T / 6.0 + T * T / 12.0), (1.0 + T) * np.log1p(T) - T)
         each[T == -1.0] = 1.0
         rows = (P * each).sum(axis=0)
-        return (rows.sum() if self.task.weights is None else self.task.weights @ rows) / self.total
+        return (rows.sum() if self.task.weights is None else (self.task.weights * rows).sum()) / self.total
 
     def solution(self, pieces, levels, gaps, explained, n_iter):
         p, L = self.design.p, len(self.alphas)

@@ -136,27 +136,31 @@ class Model:
             h[present] = np.maximum(h[present], floor)
         return h
 
-    def features(self, places):
-        return self.pool.features[places]
-
     def moments(self, places):
         """Means and centred sums of squares under the model's weights."""
-        design, numbers = self.pool.store.part(self.features(places))
+        design, numbers = self.pool.store.part(self.pool.features[places])
         mean, square, _ = design.moments(numbers, self.h, self.total, self.pool.centred, self.pool.jobs)
         return mean, square
 
-    def penalties(self, places):
+    def take_in(self, places):
+        """Append features to what is known of them row by row: their numbers, penalties and bounds."""
         run = self.run
-        return run.f1[places], run.f2[places], run.low[places], run.high[places]
+        self.places = np.concatenate([self.places, places])
+        self.features = self.pool.features[self.places]
+        self.f1, self.f2, self.curvature = run.f1[self.places], run.f2[self.places], run.curvature[self.places]
+        self.low, self.high = run.low[self.places], run.high[self.places]
+
+    def begin(self):
+        """Take over coefficients and gradients from the run."""
+        self.w, self.g = self.run.w[self.places], self.run.g[self.places]
 
     def step(self, l1, l2):
         """(changes of the coefficients, change of the intercept) to the minimum of the model with its penalties."""
         run = self.run
-        w = run.w[self.places]
-        change = self.target(w, l1, l2) - w
+        change = self.change(l1, l2)
         if not self.pool.centred:
             return change, 0.0
-        return change, run.ahead * run.total / self.total - self.means @ change
+        return change, run.ahead * run.total / self.total - float((self.means * change).sum())
 
 
 class GramModel(Model):
@@ -169,45 +173,24 @@ class GramModel(Model):
 
     def extend(self, places):
         """More features, at the same curvatures."""
-        new = self.features(places)
-        means, _ = self.moments(places) if self.pool.centred else (np.zeros(len(new)), None)
-        old, k = self.known, len(new)
+        means, _ = self.moments(places) if self.pool.centred else (np.zeros(len(places)), None)
+        old, k = self.known, len(places)
         self.means = np.concatenate([self.means, means])
-        self.places = np.concatenate([self.places, places])
-        design, numbers = self.pool.store.part(self.features(self.places))
+        self.take_in(places)
+        design, numbers = self.pool.store.part(self.features)
         if old + k > len(self.gram):
             grown = np.empty((old + k, old + k) if old == 0 else (2 * (old + k), 2 * (old + k)))
             grown[:old, :old] = self.gram[:old, :old]
             self.gram = grown
         grow_gram(self.gram, design, numbers, k, self.means, self.h, 1.0 / self.run.total, self.pool.jobs)
         self.known = old + k
-        f1, f2, low, high = self.penalties(places)
-        dead = ~np.isfinite(f1)
-        self.active.extend(
-            np.zeros(k), np.where(dead, 1.0, f1), np.where(dead, 1.0, f2), np.where(dead, 0.0, low),
-            np.where(dead, 0.0, high),
-        )  # fmt: skip
+        self.active.extend(np.zeros(k), self.f1[old:], self.f2[old:], self.low[old:], self.high[old:])
 
-    def target(self, w, l1, l2):
-        run, m = self.run, self.known
-        q = run.g[self.places] - self.means * run.ahead
-        if l2 == 0.0:  # curvatures have changed since: most of it is a common factor
-            ratio = run.h.sum() / self.total
-            q /= ratio
-            l1 /= ratio
-        used = np.flatnonzero(w).astype(np.int32)
-        index, value, stops = np.empty(2 * m, np.int32), np.empty(2 * m), np.zeros(2, np.intp)
-        count, version = np.zeros((2, 1), np.int64)
-        self.active.carried = 0
-        self.active.rebase(q, used, w[used])
-        self.active.place(self.gram, used, w[used], l2)
-        self.active.solve(
-            self.gram, np.array([l1]), np.array([l2]), np.zeros(1, np.uint8), run.task.max_iter, BUDGET, index, value,
-            stops, count, version,
-        )  # fmt: skip
-        new = np.zeros(m)
-        new[index[: stops[1]]] = value[: stops[1]]
-        return new
+    def change(self, l1, l2):
+        run, change = self.run, np.empty(self.known)
+        scale = run.sum_h / self.total  # curvatures have changed since, most of all by a common factor
+        self.active.propose(self.gram, self.g, self.means, run.ahead, self.w, scale, l1, l2, run.task.max_iter, change)
+        return change
 
 
 class ResidualModel(Model):
@@ -218,16 +201,11 @@ class ResidualModel(Model):
         self.known = 0
 
     def extend(self, places):
-        self.places = np.concatenate([self.places, places])
+        self.take_in(places)
         self.means, squares = self.moments(self.places)
         self.set = ResidualSet(self.response, self.h, self.total, self.run.seed)
-        f1, f2, low, high = self.penalties(self.places)
-        alive = np.isfinite(f1)
-        self.set.extend(
-            self.means, np.where(alive, squares / self.total, 0.0), np.where(alive, f1, 1.0), np.where(alive, f2, 1.0),
-            low, high,
-        )  # fmt: skip
-        store, features = self.pool.store, self.features(self.places)
+        self.set.extend(self.means, squares / self.total, self.f1, self.f2, self.low, self.high)
+        store, features = self.pool.store, self.features
         if self.pool.design.dense:
             numbers = store.number[features]
             self.rows = np.ascontiguousarray(store.rows[numbers])
@@ -239,13 +217,13 @@ class ResidualModel(Model):
             )  # fmt: skip
         self.known = len(self.places)
 
-    def target(self, w, l1, l2):
-        run = self.run
+    def change(self, l1, l2):
+        run, w = self.run, self.w
         z = self.response
         np.divide(run.r, self.h, out=z, where=self.h > 0)
         z[self.h == 0] = 0.0
         used = np.flatnonzero(w)
-        run.sample.store.add(self.features(self.places[used]), w[used], z)
+        self.pool.store.add(self.features[used], w[used], z)
         if self.pool.centred:
             z -= (self.h * z).sum() / self.total
             z -= (self.h * z).sum() / self.total
@@ -260,4 +238,4 @@ class ResidualModel(Model):
         )  # fmt: skip
         new = np.zeros(self.known)
         new[index[: stops[1]]] = value[: stops[1]]
-        return new
+        return new - w
