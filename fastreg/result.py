@@ -335,7 +335,8 @@ class RegularizationPath:
         Returns
         -------
         RegularizationPath
-            On the same alphas. `dual_gaps` remain those of this path: they certify the supports, the blend has none.
+            On the same alphas. `dual_gaps` remain those of this path: they certify the supports, the blend has none. It
+            has no X at hand.
 
         Raises
         ------
@@ -352,7 +353,7 @@ class RegularizationPath:
         X, task = self._data("relax", ("squared",))
         if task.lower is not None:
             raise ValueError("a path with bounds cannot be relaxed: least squares on its supports may leave them.")
-        coefs, intercepts, ratios = relaxed(self, X, task, gamma)
+        coefs, intercepts, ratios = relaxed(self, X, task, gamma, n_threads(None))
         return replace(self, coefs=coefs, intercepts=intercepts, deviance_ratio=ratios, _source=None)
 
     def plot(self, ax=None, n_labels=8, *, scale=None):

@@ -301,6 +301,14 @@ def as_responses(y, n, name="y"):
     return rows, y.ndim
 
 
+def as_counts_of_events(y):
+    """Counts or rates (n,), which are not negative."""
+    if (y < 0).any():
+        i = int(np.argmax(y < 0))
+        raise ValueError(f"y must hold counts or rates >= 0; it is {y[i]} at position {i}.")
+    return y
+
+
 def as_weights(sample_weight, n):
     """The sample weights as (n,) float64, or None where they are all alike (None or a positive number)."""
     if sample_weight is None:
@@ -580,12 +588,30 @@ def check_classes(classes, weights):
         )
     if not (weights > 0).all():
         raise ValueError(
-            f"all rows of class {classes[weights.argmin()]!r} have a weight of zero: leave them out of X and y, or give "
-            "the class a positive weight in sample_weight and class_weight."
+            f"all rows of class {classes[weights.argmin()]!r} have a weight of zero: leave them out of X and y, or "
+            "give the class a positive weight in sample_weight and class_weight."
         )
 
 
-def as_C(C, name="C"):  # noqa: N802
+def as_codes(y, classes):
+    """Which of the classes each label in y is, (n,) int."""
+    y = np.asarray(y)
+    known = np.isin(y, classes)
+    if not known.all():
+        raise ValueError(f"y has the label {y[int(np.argmin(known))]!r}, which is none of classes_ of the fit.")
+    return np.searchsorted(classes, y)
+
+
+def check_fold_classes(fold, classes, weights):
+    """The training rows of a fold must hold every class."""
+    if not (weights > 0).all():
+        raise ValueError(
+            f"cv leaves fold {fold} no row of class {classes[weights.argmin()]!r} to fit, or none of positive weight: "
+            "pass stratified folds, or fewer of them."
+        )
+
+
+def as_C(C, name="C"):
     """The weight of the loss against the penalty: positive, inf for no penalty."""
     C = _number(C, name)
     if not C > 0:
@@ -593,7 +619,7 @@ def as_C(C, name="C"):  # noqa: N802
     return C
 
 
-def as_Cs(Cs):  # noqa: N802
+def as_Cs(Cs):
     """Candidates for C in their order: (L,) float64, each > 0 and only once."""
     if isinstance(Cs, Integral) and not isinstance(Cs, bool | np.bool_):
         if Cs < 1:
@@ -616,7 +642,7 @@ def alpha_of(C, total, name="C"):
     with np.errstate(over="ignore", divide="ignore"):
         alpha = 1.0 / (np.asarray(C) * total)
     if not np.isfinite(alpha).all():
-        raise ValueError(f"{name} times the sum of the weights, {total:.3g}, is too small for a penalty of 1/({name} S).")
+        raise ValueError(f"{name} is too small: 1 over {name} and the sum of the weights, {total:.3g}, overflows.")
     return alpha
 
 
@@ -626,13 +652,26 @@ def as_logistic_solver(solver):
 
 
 def as_penalty_ratio(penalty, l1_ratio):
-    """The share of the L1 penalty that scikit-learn's `penalty` stands for; for others than "l1" and "l2" `l1_ratio`."""
+    """The share of the L1 penalty: what scikit-learn's `penalty` stands for, or else `l1_ratio`."""
     if penalty is not None:
         one_of(penalty, "penalty", ("deprecated", "l1", "l2", "elasticnet"))
     if l1_ratio is None and penalty == "elasticnet":
         raise ValueError("l1_ratio must be specified when penalty is 'elasticnet'; it is None.")
     ratio = 0.0 if l1_ratio is None else as_l1_ratio(l1_ratio)
     return {"l1": 1.0, "l2": 0.0}.get(penalty, ratio)
+
+
+def as_searched_ratios(penalty, l1_ratios):
+    """The shares of the L1 penalty (R,) that a search tries; None leaves them to scikit-learn's `penalty`."""
+    one_of(penalty, "penalty", ("deprecated", "l1", "l2", "elasticnet"))
+    if l1_ratios is None:
+        if penalty == "elasticnet":
+            raise ValueError("l1_ratios must be specified when penalty is 'elasticnet'; it is None.")
+        return [1.0 if penalty == "l1" else 0.0]
+    if isinstance(l1_ratios, str | Real) or np.ndim(l1_ratios) != 1 or len(l1_ratios) == 0:
+        raise ValueError(f"l1_ratios must be a sequence of numbers in [0, 1], or None; it is {l1_ratios!r}.")
+    ratios = [as_l1_ratio(ratio) for ratio in np.asarray(l1_ratios).tolist()]
+    return [{"l1": 1.0, "l2": 0.0}[penalty]] if penalty in ("l1", "l2") else ratios
 
 
 def as_n_jobs(n_jobs):
@@ -999,6 +1038,20 @@ def as_share(value, name):
     if not 0 <= value <= 1:
         raise ValueError(f"{name}={value!r} must lie in [0, 1].")
     return float(value)
+
+
+def as_relax(relax, bounded):
+    """The shares of the path in its blends with least squares on its supports, as a list of float."""
+    gammas = np.atleast_1d(relax)
+    if gammas.ndim != 1 or len(gammas) == 0:
+        raise ValueError(f"relax must be a number or a sequence of numbers; it is {relax!r}.")
+    gammas = [as_share(gamma, "relax") for gamma in gammas.tolist()]
+    if bounded and min(gammas) < 1.0:
+        raise ValueError(
+            f"relax={min(gammas)!r} needs coefficients without bounds: least squares on the supports may leave them. "
+            "Pass relax=1.0, or drop positive, lower_bounds and upper_bounds."
+        )
+    return gammas
 
 
 # --- stability selection ---------------------------------------------------------------------------------------------

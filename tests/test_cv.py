@@ -31,7 +31,11 @@ SPLITTERS = [
 ]
 
 
-@parametrize_with_checks([LassoCV(alphas=20), ElasticNetCV(l1_ratio=[0.3, 1.0], alphas=10, selection_rule="1se")])
+@parametrize_with_checks([
+    LassoCV(alphas=20),
+    ElasticNetCV(l1_ratio=[0.3, 1.0], alphas=10, selection_rule="1se"),
+    LassoCV(alphas=8, relax=[0.0, 1.0]),
+])  # fmt: skip
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
@@ -48,12 +52,13 @@ def data(seed=0, n=60, p=12, dtype=np.float64):
     return X, y, weights
 
 
-def by_hand(X, y, weights, splits, alphas, **options):
+def by_hand(X, y, weights, splits, alphas, gamma=1.0, **options):
     """(L, K) errors of held-out rows, and the gaps, one `fit_path` on the training rows after the other."""
     errors, gaps = np.empty((2, len(alphas), len(splits)))
     for k, (train, test) in enumerate(splits):
         w = None if weights is None else weights[train]
         path = fit_path(X[train], y[train], alphas=alphas, sample_weight=w, **options)
+        path = path if gamma == 1.0 else path.relax(gamma)
         left = (y[test, None] - path.predict(X[test])) ** 2
         errors[:, k] = np.average(left, axis=0, weights=None if weights is None else weights[test])
         gaps[:, k] = path.relative_gaps
@@ -177,7 +182,7 @@ def test_groups_are_routed():
 
 def test_any_number_of_threads_gives_the_same_bits():
     X, y, _ = data(9, n=200, p=40)
-    one, two = (LassoCV(n_jobs=jobs, cv=10).fit(X, y) for jobs in (1, 2))
+    one, two = (LassoCV(n_jobs=jobs, cv=10, relax=[1.0, 0.3]).fit(X, y) for jobs in (1, 2))
     assert_array_equal(one.mse_path_, two.mse_path_)
     assert_array_equal(one.coef_, two.coef_)
 
@@ -194,6 +199,15 @@ def test_any_number_of_threads_gives_the_same_bits():
         ({"l1_ratio": []}, "l1_ratio must be a number or a sequence"),
         ({"l1_ratio": [0.5, 2.0]}, "l1_ratio"),
         ({"l1_ratio": [0.0, 1.0]}, "l1_ratio=0"),
+        ({"relax": 1.5}, "relax=1.5 must lie in"),
+        ({"relax": [0.5, -0.1]}, "relax=-0.1 must lie in"),
+        ({"relax": []}, "relax must be a number or a sequence"),
+        ({"relax": [[0.5]]}, "relax must be a number or a sequence"),
+        ({"relax": None}, "relax must be a number"),
+        ({"relax": True}, "relax must be a number"),
+        ({"relax": "half"}, "relax must be a number"),
+        ({"relax": [1.0, 0.5], "positive": True}, "relax=0.5 needs coefficients without bounds"),
+        ({"relax": 0.0, "upper_bounds": 3.0}, "relax=0.0 needs coefficients without bounds"),
     ],
 )
 def test_bad_parameters_are_named(parameters, match):
@@ -232,6 +246,118 @@ def test_folds_that_cannot_be_fitted_or_judged_are_named():
     with warnings.catch_warnings(), pytest.raises(ValueError, match="scoring gives NaN for fold 0"):
         warnings.simplefilter("ignore")  # scikit-learn's, that R^2 needs two rows
         LassoCV(alphas=5, cv=n, scoring="r2").fit(X, y)
+
+
+# The relaxed lasso
+
+
+def least_squares_by_hand(X, y, weights, path, gamma):
+    """Coefficients (p, L) and intercepts (L,) of a path blended with least squares, by `np.linalg.pinv`."""
+    coefs, intercepts = path.coefs.toarray(), path.intercepts.copy()
+    mean, level = weights @ X / weights.sum(), weights @ y / weights.sum()
+    root = np.sqrt(weights)
+    for i in range(len(intercepts)):
+        used = np.flatnonzero(coefs[:, i])
+        w = np.linalg.pinv(root[:, None] * (X - mean)[:, used]) @ (root * (y - level))
+        intercepts[i] = gamma * intercepts[i] + (1 - gamma) * (level - mean[used] @ w)
+        coefs[used, i] = gamma * coefs[used, i] + (1 - gamma) * w
+    return coefs, intercepts
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("shape", [(60, 12), (40, 90)])
+def test_every_fold_is_relaxed_on_its_own_rows(intercept, weighted, storage, shape):
+    X, y, weights = data(12, n=shape[0], p=shape[1])
+    weights = weights if weighted else None
+    gammas, ratios, options = [0.0, 0.6], [0.4, 1.0], {"fit_intercept": intercept, "standardize": True}
+    model = ElasticNetCV(l1_ratio=ratios, relax=gammas, cv=KFold(4), alphas=12, eps=0.03, **options)
+    model.fit(STORAGES[storage](X), y, sample_weight=weights)
+    assert model.mse_path_.shape == (2, 2, 12, 4)
+    assert model.alphas_.shape == (2, 12)
+    splits = list(KFold(4).split(X))
+    for r, g in np.ndindex(2, 2):
+        errors, _ = by_hand(X, y, weights, splits, model.alphas_[r], gammas[g], l1_ratio=ratios[r], **options)
+        assert_allclose(model.mse_path_[r, g], errors, rtol=1e-10, atol=1e-10 * errors.min())
+
+    found = model.cv_results_
+    assert_allclose(found["mean_error"], model.mse_path_.mean(axis=-1))
+    for name in ("l1_ratio", "relax", "alpha", "standard_error", "n_features"):
+        assert found[name].shape == (2, 2, 12)
+    r, g, i = np.unravel_index(found["mean_error"].argmin(), (2, 2, 12))
+    assert (model.l1_ratio_, model.relax_, model.alpha_) == (ratios[r], gammas[g], model.alphas_[r, i])
+    assert (found["l1_ratio"][r, g, i], found["relax"][r, g, i], found["alpha"][r, g, i]) == (
+        model.l1_ratio_, model.relax_, model.alpha_
+    )  # fmt: skip
+    whole = fit_path(X, y, alphas=model.alphas_[r], sample_weight=weights, l1_ratio=model.l1_ratio_, **options)
+    free = whole.relax(model.relax_)
+    assert_allclose(model.coef_, free.coef_at(model.alpha_)[0], atol=1e-10)
+    assert model.intercept_ == pytest.approx(free.coef_at(model.alpha_)[1], abs=1e-10)
+    assert_allclose(model.path_.coefs.toarray(), free.coefs.toarray(), atol=1e-10)
+    assert_allclose(model.path_.deviance_ratio, free.deviance_ratio, atol=1e-12)
+    assert model.dual_gap_ <= 1e-10 * whole.null_objective
+
+
+@pytest.mark.parametrize("shape", [(60, 12), (40, 90)])
+def test_the_relaxed_errors_are_those_of_least_squares(shape):
+    X, y, weights = data(13, n=shape[0], p=shape[1])
+    model = ElasticNetCV(l1_ratio=0.5, relax=0.25, cv=KFold(3), alphas=10, eps=0.03).fit(X, y, sample_weight=weights)
+    assert model.mse_path_.shape == (10, 3)
+    assert model.relax_ == 0.25
+    assert (model.cv_results_["relax"] == 0.25).all()
+    for k, (train, test) in enumerate(KFold(3).split(X)):
+        train = train[weights[train] > 0]
+        path = fit_path(X[train], y[train], alphas=model.alphas_, l1_ratio=0.5, sample_weight=weights[train])
+        coefs, intercepts = least_squares_by_hand(X[train], y[train], weights[train], path, 0.25)
+        errors = np.average((y[test, None] - X[test] @ coefs - intercepts) ** 2, axis=0, weights=weights[test])
+        assert_allclose(model.mse_path_[:, k], errors, rtol=1e-8)
+
+
+def test_relax_is_chosen_with_alpha():
+    X, y, _ = data(18, n=120, p=40)
+    y = y + 2 * np.random.default_rng(18).normal(size=120)
+    gammas = [1.0, 0.5, 0.0]
+    model, careful = (LassoCV(relax=gammas, cv=10, selection_rule=rule).fit(X, y) for rule in ("min", "1se"))
+    assert model.mse_path_.shape == (3, 100, 10)
+    assert model.alphas_.shape == (100,)
+    singles = [LassoCV(relax=gamma, cv=10, alphas=model.alphas_).fit(X, y) for gamma in gammas]
+    for g, single in enumerate(singles):
+        assert_array_equal(single.mse_path_, model.mse_path_[g])
+    g = int(np.argmin([single.mse_path_.mean(axis=1).min() for single in singles]))
+    assert model.relax_ == careful.relax_ == gammas[g] == 0.5
+    assert model.alpha_ == model.alpha_min_ == singles[g].alpha_
+    assert careful.alpha_ == model.alpha_1se_ == singles[g].alpha_1se_
+    assert model.alpha_ < careful.alpha_ < singles[2].alpha_1se_
+    assert_array_equal(model.coef_, singles[g].coef_)
+    assert_array_equal(careful.coef_, singles[g].path_.coef_at(careful.alpha_)[0])
+
+
+def test_relax_of_one_is_the_path():
+    X, y, _ = data(15)
+    plain = ElasticNetCV(alphas=10, lower_bounds=-1.0).fit(X, y)
+    kept = ElasticNetCV(alphas=10, lower_bounds=-1.0, relax=[1.0]).fit(X, y)
+    assert plain.relax_ == kept.relax_ == 1.0
+    assert_array_equal(plain.mse_path_, kept.mse_path_)
+    assert_array_equal(plain.coef_, kept.coef_)
+    assert plain.path_.certificate(plain.alpha_).gap <= 1e-9 * plain.path_.null_objective
+
+
+def test_relaxed_predictions_have_their_offset():
+    X, y, _ = data(16)
+    offset = np.linspace(-5, 5, len(y))
+    shifted = LassoCV(alphas=10, relax=[0.0, 0.5]).fit(X, y + offset, offset=offset)
+    plain = LassoCV(alphas=10, relax=[0.0, 0.5]).fit(X, y)
+    assert_allclose(shifted.mse_path_, plain.mse_path_, rtol=1e-9)
+    assert_allclose(shifted.coef_, plain.coef_, atol=1e-10)
+
+
+def test_a_fold_without_weight_has_no_relaxed_error_either():
+    X, y, weights = data(17, n=30)
+    model = LassoCV(cv=LeaveOneOut(), alphas=8, eps=0.05, relax=[0.0, 1.0]).fit(X, y, sample_weight=weights)
+    assert np.isnan(model.mse_path_[..., 3]).all()  # row 3 weighs nothing
+    assert np.isfinite(np.delete(model.mse_path_, 3, axis=-1)).all()
+    assert np.isfinite(model.cv_results_["mean_error"]).all()
 
 
 # Tables and pictures
@@ -285,6 +411,29 @@ def test_to_frame_is_the_search(searched, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
     with pytest.raises(ImportError, match="to_frame needs pandas; install it, or use the arrays of cv_results_"):
         lasso.to_frame()
+
+
+def test_tables_of_several_relax():
+    X, y, _ = data(10, p=30)
+    lasso = LassoCV(alphas=6, eps=0.02, relax=[0.0, 1.0]).fit(X, y)
+    net = ElasticNetCV(l1_ratio=[0.5, 1.0], alphas=6, eps=0.02, relax=[0.0, 1.0]).fit(X, y)
+    head, *lines = lasso.summary().splitlines()
+    assert head.split()[:2] == ["relax", "alpha"]
+    assert [line.split()[0] for line in lines] == ["0"] * 6 + ["1"] * 6
+    (chosen,) = [line for line in lines if "min" in line]
+    assert float(chosen.split()[0]) == lasso.relax_
+    head, *lines = net.summary().splitlines()
+    assert head.split()[:3] == ["l1_ratio", "relax", "alpha"]
+    assert [line.split()[:2] for line in lines[::6]] == [["0.5", "0"], ["0.5", "1"], ["1", "0"], ["1", "1"]]
+    pytest.importorskip("pandas")
+    frame = lasso.to_frame()
+    assert frame.index.names == ["relax", "alpha"]
+    assert frame["mean_error"].idxmin() == (lasso.relax_, lasso.alpha_)
+    frame = net.to_frame()
+    assert frame.index.names == ["l1_ratio", "relax", "alpha"]
+    assert list(frame.columns) == ["mean_error", "standard_error", "n_features", "relative_gap"]
+    assert frame["mean_error"].idxmin() == (net.l1_ratio_, net.relax_, net.alpha_)
+    assert_array_equal(frame["mean_error"], net.cv_results_["mean_error"].ravel())
 
 
 @pytest.fixture
@@ -344,6 +493,18 @@ def test_plot_of_several_curves(pyplot, searched):
     assert legend(ax)[:3] == ["l1_ratio 0.3", "l1_ratio 0.8", "l1_ratio 1"]
     assert verticals(ax) == [several.alpha_min_, several.alpha_1se_]
     assert_allclose(ax.get_xlim(), [several.alphas_.max(), several.alphas_.min()])
+
+
+def test_plot_at_the_chosen_relax(pyplot):
+    X, y, _ = data(10, p=30)
+    lasso = LassoCV(alphas=6, eps=0.02, relax=[0.0, 1.0]).fit(X, y)
+    (curve,) = paths(lasso.plot(), 6)
+    assert_array_equal(curve.get_ydata(), lasso.cv_results_["mean_error"][[0.0, 1.0].index(lasso.relax_)])
+    net = ElasticNetCV(l1_ratio=[0.5, 1.0], alphas=6, eps=0.02, relax=[0.0, 1.0]).fit(X, y)
+    ax = net.plot()
+    for curve, mean in zip(paths(ax, 6), net.cv_results_["mean_error"], strict=True):
+        assert_array_equal(curve.get_ydata(), mean[[0.0, 1.0].index(net.relax_)])
+    assert verticals(ax) == [net.alpha_min_, net.alpha_1se_]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""LassoCV and ElasticNetCV: alpha, and l1_ratio, by cross-validation."""
+"""LassoCV and ElasticNetCV: alpha, l1_ratio and relaxation by cross-validation."""
 
 import warnings
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 from sklearn import get_config
@@ -18,10 +19,11 @@ from fastreg.selection.cross_validation import absolute_error, cross_validate, s
 from fastreg.solve import Task
 
 _ERRORS = {None: squared_error, "mse": squared_error, "deviance": squared_error, "mae": absolute_error}
+_COLUMNS = ("l1_ratio", "relax", "alpha", "mean_error", "standard_error", "n_features", "relative_gaps")
 
 
 class ElasticNetCV(LinearRegressor):
-    """Elastic net with alpha, and l1_ratio, chosen by cross-validation.
+    """Elastic net with alpha, l1_ratio and relaxation chosen by cross-validation.
 
     All folds, all values of l1_ratio and the fits on all rows are problems over one X, solved together: a fold is a set
     of rows of weight zero, means and standard deviations are its own, and X is not copied for it. The objective is that
@@ -55,32 +57,37 @@ class ElasticNetCV(LinearRegressor):
     standardize, penalty_factor, lower_bounds, upper_bounds
         As in `ElasticNet`.
     selection_rule : {"min", "1se"}, default="min"
-        "min" takes the alpha of the smallest mean error, "1se" the largest alpha, at the same l1_ratio, whose mean
-        error is at most one standard error above it.
+        "min" takes the alpha of the smallest mean error, "1se" the largest alpha, at the same l1_ratio and relax, whose
+        mean error is at most one standard error above it.
     scoring : str, callable or None, default=None
         None, "mse" and "deviance" are the mean squared error of the held-out rows, "mae" the mean absolute error;
         another name, or a scorer of scikit-learn, is maximised.
+    relax : float in [0, 1], or sequence of G such, default=1.0
+        Share of the penalised solution in its blend with least squares on the features it has chosen: 1 is the elastic
+        net itself, 0 takes the shrinkage off, as `RegularizationPath.relax` does. Not below 1 with bounds.
 
     Attributes
     ----------
-    alpha_, l1_ratio_ : float
+    alpha_, l1_ratio_, relax_ : float
         As chosen by `selection_rule`.
     alpha_min_, alpha_1se_ : float
         As chosen by either.
     coef_ : ndarray of shape (p,)
         float32 if X is, float64 otherwise.
     intercept_ : float
-    mse_path_ : ndarray of shape (L, K), or (R, L, K) for R > 1 values of l1_ratio
+    mse_path_ : ndarray of shape (L, K), (R, L, K), (G, L, K) or (R, G, L, K)
+        Axes only for R > 1 values of l1_ratio and G > 1 of relax, for alphas, and for folds.
         Errors of the held-out rows in each of K folds, by `scoring` (a scorer's with a minus).
     alphas_ : ndarray of shape (L,) or (R, L)
     dual_gap_ : float
-        Of the final fit, in units of the objective.
+        Of the final penalised fit, in units of the objective. A relaxed one has none: it is least squares on a support
+        that this certifies.
     n_iter_ : int
     path_ : RegularizationPath
-        On all rows, at the chosen l1_ratio.
+        On all rows, at the chosen l1_ratio, relaxed by `relax_` (see `RegularizationPath.relax`).
     cv_results_ : dict of ndarray
-        "l1_ratio", "alpha", "mean_error", "standard_error", "n_features" (L,) or (R, L); "errors", "relative_gaps" with
-        a last axis of K folds.
+        "l1_ratio", "relax", "alpha", "mean_error", "standard_error", "n_features" with the axes of `mse_path_` but the
+        last; "errors", "relative_gaps" with a last axis of K folds.
     n_features_in_, feature_names_in_
         As in `ElasticNet`.
 
@@ -88,6 +95,10 @@ class ElasticNetCV(LinearRegressor):
     -----
     The standard error of a mean error is the standard deviation of the folds' errors, each weighted by the rows it
     holds, over the root of K (L. Breiman et al., Classification and Regression Trees, 1984, for the rule).
+
+    A fold's least squares is that of its training rows, on the supports of their path: the relaxed lasso of N.
+    Meinshausen (Computational Statistics & Data Analysis 52, 2007), blended as by T. Hastie, R. Tibshirani and R.
+    Tibshirani (Statistical Science 35, 2020).
 
     Examples
     --------
@@ -124,6 +135,7 @@ class ElasticNetCV(LinearRegressor):
         upper_bounds=None,
         selection_rule="min",
         scoring=None,
+        relax=1.0,
     ):
         self.l1_ratio = l1_ratio
         self.eps = eps
@@ -145,9 +157,10 @@ class ElasticNetCV(LinearRegressor):
         self.upper_bounds = upper_bounds
         self.selection_rule = selection_rule
         self.scoring = scoring
+        self.relax = relax
 
     def fit(self, X, y, sample_weight=None, offset=None, **params):
-        """Search, and fit with the alpha that was found.
+        """Search, and fit with what was found.
 
         Parameters
         ----------
@@ -199,6 +212,7 @@ class ElasticNetCV(LinearRegressor):
                           DataConversionWarning, stacklevel=2)  # fmt: skip
         response, offset = rows[0], validation.as_offset(offset, n)
         lower, upper = validation.as_bounds(self.lower_bounds, self.upper_bounds, positive, p)
+        gammas = validation.as_relax(self.relax, lower is not None)
         task = Task(
             y=response if offset is None else response - offset,
             weights=validation.as_weights(sample_weight, n),
@@ -222,43 +236,34 @@ class ElasticNetCV(LinearRegressor):
         splits = self._splits(X, response, params)
         whole = [replace(task, l1_ratio=ratio) for ratio in ratios]
         found = cross_validate(
-            X, names, whole, splits, error, offset=offset, precompute=precompute, n_jobs=n_jobs, verbose=verbose
-        )
+            X, names, whole, splits, error, gammas=gammas, offset=offset, precompute=precompute, n_jobs=n_jobs,
+            verbose=verbose,
+        )  # fmt: skip
 
         best, one_se = found.best(), found.within_one_se()
-        r, i = best if rule == "min" else one_se
-        solution = found.paths[r]
-        several = len(ratios) > 1
+        curve, i = best if rule == "min" else one_se
+        r, g = divmod(curve, len(gammas))
+        path = as_path(X, whole[r], found.paths[r], names)
+        path = path if gammas[g] == 1.0 else path.relax(gammas[g])
         coef = np.zeros(p)
-        part = slice(solution.indptr[i], solution.indptr[i + 1])
-        coef[solution.indices[part]] = solution.values[part]
+        part = slice(path.coefs.indptr[i], path.coefs.indptr[i + 1])
+        coef[path.coefs.indices[part]] = path.coefs.data[part]
         self._store_columns(p, names)
         self.coef_ = coef.astype(X.dtype, copy=False)
-        self.intercept_ = float(solution.intercepts[i])
-        self.alpha_, self.alpha_min_ = float(found.alphas[r, i]), float(found.alphas[best])
-        self.alpha_1se_ = float(found.alphas[one_se])
-        self.dual_gap_, self.n_iter_ = float(solution.dual_gaps[i]), int(solution.n_iter[i])
-        self.mse_path_ = found.scores if several else found.scores[0]
-        given = isinstance(task.alphas, np.ndarray)
-        self.alphas_ = found.alphas if several and not given else found.alphas[0]
-        self.path_ = as_path(X, task, solution, names)
+        self.intercept_ = float(path.intercepts[i])
+        self.alpha_, self.relax_ = float(found.alphas[r, i]), gammas[g]
+        self.alpha_min_, self.alpha_1se_ = float(found.alphas[r, best[1]]), float(found.alphas[r, one_se[1]])
+        self.dual_gap_, self.n_iter_ = float(path.dual_gaps[i]), int(path.n_iter[i])
+        self.alphas_ = found.alphas if len(ratios) > 1 and not isinstance(task.alphas, np.ndarray) else found.alphas[0]
+        self.path_ = path
         if not isinstance(self, LassoCV):
             self.l1_ratio_ = ratios[r]
-        counts = np.array([np.diff(path.indptr) for path in found.paths])
-        results = {
-            "l1_ratio": np.repeat(np.array(ratios)[:, None], counts.shape[1], axis=1),
-            "alpha": found.alphas,
-            "mean_error": found.mean,
-            "standard_error": found.standard_error,
-            "n_features": counts,
-            "errors": found.scores,
-            "relative_gaps": found.relative_gaps,
-        }
-        self.cv_results_ = {name: value if several else value[0] for name, value in results.items()}
+        self.cv_results_ = _results(found, ratios, gammas)
+        self.mse_path_ = self.cv_results_["errors"]
         return self
 
     def plot(self, ax=None):
-        """Draw the error of held-out rows against alpha; needs matplotlib.
+        """Draw the error of held-out rows against alpha, at the chosen relax; needs matplotlib.
 
         Parameters
         ----------
@@ -271,11 +276,16 @@ class ElasticNetCV(LinearRegressor):
         """
         from fastreg.report.selection_plots import plot_cv
 
-        check_is_fitted(self)
-        return plot_cv(self, ax=ax)
+        found = dict(zip(_COLUMNS, self._table(), strict=True))
+        at = found["relax"][:, 0] == self.relax_
+        shown = SimpleNamespace(
+            cv_results_={name: values[at] for name, values in found.items()}, alpha_min_=self.alpha_min_,
+            alpha_1se_=self.alpha_1se_, scoring=self.scoring,
+        )  # fmt: skip
+        return plot_cv(shown, ax=ax)
 
     def summary(self):
-        """A text table with one line for each alpha, and l1_ratio if there are several, that says which were chosen.
+        """A text table with one line for each alpha, l1_ratio and relax, that says which were chosen.
 
         Returns
         -------
@@ -283,28 +293,29 @@ class ElasticNetCV(LinearRegressor):
             Mean and standard error of the held-out errors, features of the fit on all rows, largest relative duality
             gap of the fits without a fold.
         """
-        ratios, alphas, mean, error, counts, gaps = self._table()
-        several, best = len(ratios) > 1, int(mean.min(axis=1).argmin())
-        head = f"{'l1_ratio':>10}" if several else ""
+        ratios, gammas, alphas, mean, error, counts, gaps = self._table()
+        several = [(name, values) for name, values in (("l1_ratio", ratios), ("relax", gammas)) if np.ptp(values) > 0]
+        best = int(mean.min(axis=1).argmin())
+        head = "".join(f"{name:>10}" for name, _ in several)
         lines = [f"{head}{'alpha':>12}{'mean error':>12}{'std. error':>12}{'features':>10}{'rel. gap':>10}"]
-        for r, i in np.ndindex(mean.shape):
-            chosen = [("min", self.alpha_min_), ("1se", self.alpha_1se_)] if r == best else []
-            marks = ", ".join(name for name, alpha in chosen if alpha == alphas[r, i])
-            line = f"{ratios[r, i]:>10.4g}" if several else ""
+        for c, i in np.ndindex(mean.shape):
+            chosen = [("min", self.alpha_min_), ("1se", self.alpha_1se_)] if c == best else []
+            marks = ", ".join(name for name, alpha in chosen if alpha == alphas[c, i])
+            line = "".join(f"{values[c, i]:>10.4g}" for _, values in several)
             line += (
-                f"{alphas[r, i]:>12.6g}{mean[r, i]:>12.6g}{error[r, i]:>12.3g}{counts[r, i]:>10d}{gaps[r, i]:>10.1e}"
+                f"{alphas[c, i]:>12.6g}{mean[c, i]:>12.6g}{error[c, i]:>12.3g}{counts[c, i]:>10d}{gaps[c, i]:>10.1e}"
             )
             lines.append(f"{line}  {marks}".rstrip())
         return "\n".join(lines)
 
     def to_frame(self):
-        """The search as a pandas DataFrame: a row for each alpha, and l1_ratio if there are several.
+        """The search as a pandas DataFrame: a row for each alpha, l1_ratio and relax.
 
         Returns
         -------
         pandas.DataFrame
-            Columns mean_error, standard_error, n_features, relative_gap, as in `summary`; the index is alpha, or
-            (l1_ratio, alpha).
+            Columns mean_error, standard_error, n_features, relative_gap, as in `summary`; the index is alpha, after
+            l1_ratio and relax where there are several of them.
 
         Raises
         ------
@@ -315,12 +326,11 @@ class ElasticNetCV(LinearRegressor):
             import pandas as pd
         except ImportError as error:
             raise ImportError("to_frame needs pandas; install it, or use the arrays of cv_results_.") from error
-        names = ("l1_ratio", "alpha", "mean_error", "standard_error", "n_features", "relative_gap")
-        columns = dict(zip(names, self._table(), strict=True))
+        columns = dict(zip(_COLUMNS, self._table(), strict=True))
+        several = [name for name in ("l1_ratio", "relax") if np.ptp(columns[name]) > 0]
         frame = pd.DataFrame({name: values.ravel() for name, values in columns.items()})
-        if len(columns["alpha"]) > 1:
-            return frame.set_index(["l1_ratio", "alpha"])
-        return frame.drop(columns="l1_ratio").set_index("alpha")
+        frame = frame.rename(columns={"relative_gaps": "relative_gap"})
+        return frame.drop(columns={"l1_ratio", "relax"}.difference(several)).set_index([*several, "alpha"])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -328,11 +338,10 @@ class ElasticNetCV(LinearRegressor):
         return tags
 
     def _table(self):
-        """l1_ratio, alpha, mean error, standard error, number of features, largest relative gap, each (R, L)."""
+        """The columns of `cv_results_`, of the gaps the largest, each (R G, L)."""
         check_is_fitted(self)
-        found = self.cv_results_
-        columns = [found[name] for name in ("l1_ratio", "alpha", "mean_error", "standard_error", "n_features")]
-        return [np.atleast_2d(values) for values in [*columns, found["relative_gaps"].max(axis=-1)]]
+        found = {**self.cv_results_, "relative_gaps": self.cv_results_["relative_gaps"].max(axis=-1)}
+        return [found[name].reshape(-1, found[name].shape[-1]) for name in _COLUMNS]
 
     def _error(self):
         """The error to minimise, as `cross_validate` calls it."""
@@ -374,21 +383,38 @@ class ElasticNetCV(LinearRegressor):
         )
 
 
+def _results(found, ratios, gammas):
+    """`cv_results_`, with an axis for l1_ratio and for relax where there are several of them."""
+    R, G, L = len(ratios), len(gammas), found.alphas.shape[1]
+    results = {
+        "l1_ratio": np.repeat(np.array(ratios), G * L).reshape(-1, L),
+        "relax": np.tile(np.repeat(np.array(gammas), L), R).reshape(-1, L),
+        "alpha": np.repeat(found.alphas, G, axis=0),
+        "mean_error": found.mean,
+        "standard_error": found.standard_error,
+        "n_features": np.repeat([np.diff(path.indptr) for path in found.paths], G, axis=0),
+        "errors": found.scores,
+        "relative_gaps": np.repeat(found.relative_gaps, G, axis=0),
+    }
+    axes = [count for count in (R, G) if count > 1]
+    return {name: values.reshape(*axes, *values.shape[1:]) for name, values in results.items()}
+
+
 class LassoCV(ElasticNetCV):
-    """Lasso with alpha chosen by cross-validation.
+    """Lasso with alpha and relaxation chosen by cross-validation.
 
     `ElasticNetCV` with ``l1_ratio=1``; see there for how it is done.
 
     Parameters
     ----------
     eps, alphas, fit_intercept, precompute, max_iter, tol, copy_X, cv, verbose, n_jobs, positive, random_state, \
-selection, standardize, penalty_factor, lower_bounds, upper_bounds, selection_rule, scoring
+selection, standardize, penalty_factor, lower_bounds, upper_bounds, selection_rule, scoring, relax
         As in `ElasticNetCV`.
 
     Attributes
     ----------
-    alpha_, alpha_min_, alpha_1se_, coef_, intercept_, mse_path_, alphas_, dual_gap_, n_iter_, path_, cv_results_, \
-n_features_in_, feature_names_in_
+    alpha_, relax_, alpha_min_, alpha_1se_, coef_, intercept_, mse_path_, alphas_, dual_gap_, n_iter_, path_, \
+cv_results_, n_features_in_, feature_names_in_
         As in `ElasticNetCV`.
 
     Examples
@@ -425,6 +451,7 @@ n_features_in_, feature_names_in_
         upper_bounds=None,
         selection_rule="min",
         scoring=None,
+        relax=1.0,
     ):
         super().__init__(
             l1_ratio=1.0,
@@ -447,4 +474,5 @@ n_features_in_, feature_names_in_
             upper_bounds=upper_bounds,
             selection_rule=selection_rule,
             scoring=scoring,
+            relax=relax,
         )

@@ -7,24 +7,29 @@ import numpy as np
 from fastreg import validation
 from fastreg.design import as_design
 from fastreg.path import solve
-from fastreg.solve import grids_of
+from fastreg.selection.refit import refit
+from fastreg.solve import grids_of, n_threads
 
 
 @dataclass(slots=True)
 class CrossValidation:
-    """What a search over l1_ratios (R,) and alphas (R, L) found in K folds.
+    """What a search over R problems (l1_ratios, say), alphas (R, L) and G shares of the paths found in K folds.
+
+    Each problem and share has a curve of errors: R G of them, those of the first problem first.
 
     Attributes
     ----------
     alphas : ndarray of shape (R, L)
-    scores : ndarray of shape (R, L, K)
+    scores : ndarray of shape (R G, L, K)
         Errors of the held-out rows; smaller is better. NaN where all of these weigh nothing.
     relative_gaps : ndarray of shape (R, L, K)
         Duality gaps of the fits without the fold, over the objectives of their null models.
     fold_weights : ndarray of shape (K,)
         Weights of the held-out rows, added up.
     paths : list of R Solution
-        On all rows.
+        On all rows, not relaxed.
+    folds : list of K lists of R Solution
+        Without each fold.
     """
 
     alphas: np.ndarray
@@ -32,34 +37,49 @@ class CrossValidation:
     relative_gaps: np.ndarray
     fold_weights: np.ndarray
     paths: list
+    folds: list
 
     @property
     def mean(self):
-        """(R, L) mean over the folds that hold something, each counting once, as in scikit-learn."""
+        """(R G, L) mean over the folds that hold something, each counting once, as in scikit-learn."""
         return self.scores[:, :, self.fold_weights > 0].mean(axis=2)
 
     @property
     def standard_error(self):
-        """(R, L) standard deviation of the folds' means over sqrt(K), the folds weighted by the rows that they hold."""
+        """(R G, L) standard deviation of the folds' means over sqrt(K), the folds weighted by the rows they hold."""
         held = self.fold_weights > 0
         scores, share = self.scores[:, :, held], self.fold_weights[held] / self.fold_weights.sum()
         centre = (scores * share).sum(axis=2, keepdims=True)
         return np.sqrt(((scores - centre) ** 2 * share).sum(axis=2) / max(1, len(share) - 1))
 
     def best(self):
-        """(r, i) of the smallest mean error; of equal ones the first, which has the largest alpha."""
+        """(c, i) of the smallest mean error; of equal ones the first, which has the largest alpha."""
         mean = self.mean
-        r = int(mean.min(axis=1).argmin())
-        return r, int(mean[r].argmin())
+        c = int(mean.min(axis=1).argmin())
+        return c, int(mean[c].argmin())
 
-    def within_one_se(self, r=None):
-        """(r, i): the largest alpha, at this r (None: the best), with an error within a standard error of the least."""
-        r = self.best()[0] if r is None else r
-        mean, i = self.mean[r], int(self.mean[r].argmin())
-        return r, int(np.flatnonzero(mean <= mean[i] + self.standard_error[r, i])[0])
+    def within_one_se(self, c=None):
+        """(c, i): the largest alpha of a curve (None: the best), with an error within a standard error of its least."""
+        c = self.best()[0] if c is None else c
+        mean, i = self.mean[c], int(self.mean[c].argmin())
+        return c, int(np.flatnonzero(mean <= mean[i] + self.standard_error[c, i])[0])
 
 
-def cross_validate(X, names, whole, splits, score, *, offset=None, precompute="auto", n_jobs=None, verbose=0):
+def cross_validate(
+    X,
+    names,
+    whole,
+    splits,
+    score,
+    *,
+    gammas=(1.0,),
+    offset=None,
+    judged=None,
+    of_sums=False,
+    precompute="auto",
+    n_jobs=None,
+    verbose=0,
+):
     """Fit every problem on all rows and without each fold, in one batch.
 
     Parameters
@@ -73,8 +93,16 @@ def cross_validate(X, names, whole, splits, score, *, offset=None, precompute="a
         Rows in neither are left out of both; a row twice in `train` counts twice.
     score : callable(y, prediction (t, L), weights or None, rows) -> (L,)
         Error of held-out rows.
+    gammas : sequence of G float in [0, 1]
+        Shares of a path in its blends with least squares on its supports, that of the same rows. Below 1 for the
+        squared loss without bounds only; for 1 nothing is fitted again.
     offset : ndarray of shape (n,) or None
         What was taken off y, and belongs to the predictions.
+    judged : ndarray of shape (n,) or None
+        Weights of held-out rows in the errors; None: those of the fits.
+    of_sums : bool
+        The penalties, whose alphas are values, belong to sums of losses over rows, not to means: without a fold, the
+        alphas are larger by as much as the rows weigh less.
 
     Returns
     -------
@@ -94,37 +122,58 @@ def cross_validate(X, names, whole, splits, score, *, offset=None, precompute="a
     for train, _ in splits:
         present = np.bincount(train, minlength=n).astype(np.float64)
         weights.append(present if base is None else present * base)
-    fold_weights = np.array([len(test) if base is None else base[test].sum() for _, test in splits])
+    judged = base if judged is None else judged
+    fold_weights = np.array([len(test) if judged is None else judged[test].sum() for _, test in splits])
     validation.check_folds(weights, fold_weights)
-    tasks = whole + [replace(one, weights=w) for w in weights for one in whole]
+    total = n if base is None else base.sum()
+    tasks = list(whole)
+    for w in weights:
+        factor = total / w.sum() if of_sums else 1.0
+        tasks += [replace(one, weights=w, alphas=factor * one.alphas) for one in whole]
     solutions = solve(X, names, tasks, precompute=precompute, n_jobs=n_jobs, verbose=verbose)
-    R, L, K = len(whole), len(whole[0].alphas), len(splits)
-    scores, gaps = np.empty((R, L, K)), np.empty((R, L, K))
+    R, L, K, G = len(whole), len(whole[0].alphas), len(splits), len(gammas)
+    refits = [None] * len(tasks)
+    if min(gammas) < 1.0:
+        design, jobs = as_design(X), n_threads(n_jobs)
+        for k in range(R, len(tasks)):
+            solution = solutions[k]
+            values, intercepts, _ = refit(design, tasks[k], solution.indptr, solution.indices, jobs)
+            refits[k] = replace(solution, values=values, intercepts=intercepts)
+    scores, gaps = np.empty((R, G, L, K)), np.empty((R, L, K))
     for k, (_, test) in enumerate(splits):
         rows = np.asarray(test)
-        held = None if base is None else base[rows]
+        held = None if judged is None else judged[rows]
         for r in range(R):
-            solution = solutions[R * (k + 1) + r]
-            gaps[r, :, k] = solution.dual_gaps / (solution.null_objective or 1.0)
+            at = R * (k + 1) + r
+            gaps[r, :, k] = solutions[at].dual_gaps / (solutions[at].null_objective or 1.0)
             if held is not None and not held.any():
-                scores[r, :, k] = np.nan
+                scores[r, :, :, k] = np.nan
                 continue
-            y, prediction = whole[r].y[rows], predict_rows(X, rows, solution)
+            y, kept = whole[r].y[rows], predict_rows(X, rows, solutions[at])
+            free = kept if refits[at] is None else predict_rows(X, rows, refits[at])
             if offset is not None:
-                y, prediction = y + offset[rows], prediction + offset[rows, None]
-            scores[r, :, k] = score(y, prediction, held, rows)
+                y, kept, free = y + offset[rows], kept + offset[rows, None], free + offset[rows, None]
+            for g, gamma in enumerate(gammas):
+                prediction = kept if gamma == 1.0 else gamma * kept + (1.0 - gamma) * free
+                scores[r, g, :, k] = score(y, prediction, held, rows)
+    scores = scores.reshape(R * G, L, K)
     validation.check_scores(scores, fold_weights)
-    return CrossValidation(np.array([one.alphas for one in whole]), scores, gaps, fold_weights, solutions[:R])
+    alphas = np.array([one.alphas for one in whole])
+    folds = [solutions[R * (k + 1) : R * (k + 2)] for k in range(K)]
+    return CrossValidation(alphas, scores, gaps, fold_weights, solutions[:R], folds)
 
 
 def predict_rows(X, rows, solution):
-    """(t, L) predictions of some rows at every alpha; only the features in use are looked at."""
-    used = np.unique(solution.indices)
+    """(t, L) linear predictors of some rows at every alpha, or (t, L, k); only the features in use are looked at."""
+    several = isinstance(solution.coefs, list)
+    columns = solution.coefs if several else [solution.coefs]
+    used = np.unique(np.concatenate([column.indices for column in columns]))
     if hasattr(X, "format"):
         part = X[rows][:, used] if X.format == "csr" else X[:, used][rows]
     else:
         part = X[np.ix_(rows, used)].astype(np.float64, copy=False)
-    return part @ solution.coefs[used].toarray() + solution.intercepts
+    values = [part @ column[used].toarray() for column in columns]
+    return (np.stack(values, axis=2) if several else values[0]) + solution.intercepts
 
 
 def squared_error(y, prediction, weights, rows):
