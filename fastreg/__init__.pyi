@@ -4,12 +4,17 @@ from fastreg.accumulator import GramAccumulator as GramAccumulator
 from fastreg.accumulator import cross_validate_blocks as cross_validate_blocks
 from fastreg.models import ElasticNet as ElasticNet
 from fastreg.models import ElasticNetCV as ElasticNetCV
+from fastreg.models import HuberElasticNet as HuberElasticNet
 from fastreg.models import Lasso as Lasso
 from fastreg.models import LassoCV as LassoCV
+from fastreg.models import LogisticRegression as LogisticRegression
+from fastreg.models import LogisticRegressionCV as LogisticRegressionCV
+from fastreg.models import PoissonRegressor as PoissonRegressor
 from fastreg.models import Ridge as Ridge
 from fastreg.models import RidgeClassifier as RidgeClassifier
 from fastreg.models import RidgeClassifierCV as RidgeClassifierCV
 from fastreg.models import RidgeCV as RidgeCV
+from fastreg.models import SquaredHingeClassifier as SquaredHingeClassifier
 from fastreg.models import StabilitySelection as StabilitySelection
 from fastreg.path import Problem as Problem
 from fastreg.path import enet_path as enet_path
@@ -36,6 +41,11 @@ __all__ = [
     "RidgeCV",
     "RidgeClassifier",
     "RidgeClassifierCV",
+    "LogisticRegression",
+    "LogisticRegressionCV",
+    "PoissonRegressor",
+    "HuberElasticNet",
+    "SquaredHingeClassifier",
     "StabilitySelection",
     "cross_validate_paths",
     "GramAccumulator",

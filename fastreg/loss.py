@@ -8,7 +8,7 @@ BINARY = ("logistic", "squared_hinge")
 LOSSES = ("squared", "logistic", "multinomial", "poisson", "squared_hinge", "huber")
 
 
-def encode(loss, y, n):
+def encode(loss, y, n, weights=None, fit_intercept=True):
     """The responses as the engine wants them.
 
     Parameters
@@ -16,6 +16,9 @@ def encode(loss, y, n):
     loss : str, one of LOSSES
     y : array-like of shape (n,), or (n, k) for losses of numbers
     n : int
+    weights : ndarray of shape (n,), or None
+        Rows without weight count as absent.
+    fit_intercept : bool
 
     Returns
     -------
@@ -36,20 +39,35 @@ def encode(loss, y, n):
                 f"loss={loss!r} needs labels y of exactly two classes; y has {len(classes)}: {classes[:5].tolist()}"
                 f"{', ...' if len(classes) > 5 else ''}."
             )
+        check_present(loss, codes, classes, weights)
         return codes.astype(np.float64).reshape(1, n), classes
     if loss == "multinomial":
         classes, codes = validation.as_labels(y, n)
         if len(classes) < 2:
             raise ValueError(f"loss='multinomial' needs labels y of two classes or more; all are {classes[0]!r}.")
+        check_present(loss, codes, classes, weights)
         return codes.astype(np.float64).reshape(1, n), classes
     rows, _ = validation.as_responses(y, n)
     if loss == "poisson":
         if rows.min() < 0:
             raise ValueError("loss='poisson' needs counts or rates y >= 0; y has negative values.")
-        for row in rows:
-            if not row.any():
-                raise ValueError("loss='poisson' needs some y > 0; all are zero, and the best intercept is -inf.")
+        for row in rows if fit_intercept else ():
+            if not (row if weights is None else row * weights).any():
+                raise ValueError(
+                    "loss='poisson' needs some y > 0 in a row of positive weight: all are zero, and the best intercept "
+                    "is -inf."
+                )
     return rows, None
+
+
+def check_present(loss, codes, classes, weights):
+    """Refuse classes all of whose rows weigh nothing: they are absent, and the best intercept is infinite."""
+    if weights is not None:
+        sizes = np.bincount(codes, weights, len(classes))
+        if not sizes.all():
+            raise ValueError(
+                f"loss={loss!r} needs rows of positive sample_weight in each class; {classes[sizes == 0][0]!r} has none."
+            )
 
 
 def respond(loss, z, classes):

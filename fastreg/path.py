@@ -262,10 +262,11 @@ def tasks_of(X, problem, weights):
     n, p = X.shape
     loss = validation.one_of(problem.loss, "loss", LOSSES)
     parameter = validation.as_delta(problem.delta) if loss == "huber" else 0.0
-    rows, classes = encode(loss, problem.y, n)
     key = id(problem.sample_weight)
     if key not in weights:
         weights[key] = validation.as_weights(problem.sample_weight, n)
+    fit_intercept = validation.as_bool(problem.fit_intercept, "fit_intercept")
+    rows, classes = encode(loss, problem.y, n, weights[key], fit_intercept)
     offset = validation.as_offset(problem.offset, n)
     if offset is not None and loss == "multinomial":
         raise ValueError("offset has no meaning for loss='multinomial': leave it at None.")
@@ -279,7 +280,7 @@ def tasks_of(X, problem, weights):
         "offset": offset,
         "classes": classes,
         "weights": weights[key],
-        "fit_intercept": validation.as_bool(problem.fit_intercept, "fit_intercept"),
+        "fit_intercept": fit_intercept,
         "standardize": validation.as_bool(problem.standardize, "standardize"),
         "l1_ratio": validation.as_l1_ratio(problem.l1_ratio),
         "alphas": validation.as_alphas(problem.alphas),

@@ -301,12 +301,11 @@ def as_responses(y, n, name="y"):
     return rows, y.ndim
 
 
-def as_counts_of_events(y):
-    """Counts or rates (n,), which are not negative."""
+def check_counts(y):
+    """Counts or rates (n,) are not negative."""
     if (y < 0).any():
         i = int(np.argmax(y < 0))
         raise ValueError(f"y must hold counts or rates >= 0; it is {y[i]} at position {i}.")
-    return y
 
 
 def as_weights(sample_weight, n):

@@ -7,9 +7,11 @@ with u_j = w_j sd_j under `standardize` and u_j = w_j otherwise, S = sum_i s_i, 
 Everything is float64, everything is dense, and nothing is screened.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, xlogy
 
 
 @dataclass
@@ -241,3 +243,190 @@ def dense_of(starts, stops, index, value, length):
         for k in range(start, stop):
             X[index[k], j] += np.float64(value[k])
     return X
+
+
+# --- losses that are not quadratic -----------------------------------------------------------------------------------
+#
+#     minimise over (b, w)   1/S sum_i s_i f(y_i, o_i + b + x_i' w)  +  sum_j ( l1_j |w_j| + l2_j/2 w_j^2 )
+#     subject to             lower_j <= w_j <= upper_j
+#
+# for y in {0, 1} where f is a loss of two classes.
+
+
+def loss_value(loss, y, z, delta=1.35):
+    """f(y, z) of each row."""
+    if loss == "logistic":
+        return np.logaddexp(0.0, z) - y * z
+    if loss == "poisson":
+        return np.exp(z) - y * z - (y - xlogy(y, y))
+    if loss == "squared_hinge":
+        return 0.5 * np.maximum(1.0 - (2.0 * y - 1.0) * z, 0.0) ** 2
+    far = np.abs(y - z)
+    return np.where(far <= delta, 0.5 * far**2, delta * (far - 0.5 * delta))
+
+
+def loss_slope(loss, y, z, delta=1.35):
+    """f'(y, z), by z."""
+    if loss == "logistic":
+        return np.where(y == 1, -expit(-z), expit(z))
+    if loss == "poisson":
+        return np.exp(z) - y
+    if loss == "squared_hinge":
+        t = 2.0 * y - 1.0
+        return -t * np.maximum(1.0 - t * z, 0.0)
+    return np.clip(z - y, -delta, delta)
+
+
+def loss_curvature(loss, y, z, delta=1.35):
+    """f''(y, z), by z."""
+    if loss == "logistic":
+        return expit(z) * expit(-z)
+    if loss == "poisson":
+        return np.exp(z)
+    if loss == "squared_hinge":
+        return np.where((2.0 * y - 1.0) * z < 1.0, 1.0, 0.0)
+    return np.where(np.abs(y - z) <= delta, 1.0, 0.0)
+
+
+def loss_conjugate(loss, y, v, delta=1.35):
+    """f*(y, v) = sup_z v z - f(y, z); a v that is outside of its domain by rounding counts as on the edge."""
+    if loss == "logistic":
+        t = np.clip(v + y, 0.0, 1.0)
+        value, outside = xlogy(t, t) + xlogy(1.0 - t, 1.0 - t), np.abs(v + y - t)
+    elif loss == "poisson":
+        t = np.maximum(v + y, 0.0)
+        value, outside = xlogy(t, t) - t + y - xlogy(y, y), t - v - y
+    elif loss == "squared_hinge":
+        a = np.minimum((2.0 * y - 1.0) * v, 0.0)
+        value, outside = a + 0.5 * a**2, (2.0 * y - 1.0) * v - a
+    else:
+        value, outside = 0.5 * v**2 + v * y, np.maximum(np.abs(v) - delta, 0.0)
+    return np.where(outside <= 1e-12 * (1.0 + np.abs(y)), value, np.inf)
+
+
+@dataclass
+class Glm:
+    """A problem with everything that modifies it, per row and per column."""
+
+    X: np.ndarray  # (n, p)
+    y: np.ndarray  # (n,)
+    s: np.ndarray  # (n,) weights that sum to one
+    offset: np.ndarray  # (n,)
+    loss: str
+    delta: float
+    fit_intercept: bool
+    l1: np.ndarray  # (p,) for alpha = 1
+    l2: np.ndarray  # (p,)
+    lower: np.ndarray  # (p,) both are zero for a column that cannot be used
+    upper: np.ndarray  # (p,)
+
+    def predictor(self, coef, intercept):
+        return self.offset + intercept + self.X @ coef
+
+    def slope(self, z):
+        return self.s * loss_slope(self.loss, self.y, z, self.delta)
+
+    def objective(self, coef, intercept, alpha):
+        value = self.s @ loss_value(self.loss, self.y, self.predictor(coef, intercept), self.delta)
+        return value + penalty(coef, alpha * self.l1, alpha * self.l2)
+
+    def kkt_residual(self, coef, intercept, alpha):
+        """The largest distance of a partial derivative from what penalty and bounds allow, over the largest possible
+        derivative at zero; with an intercept, of the derivative by the intercept too."""
+        r = -self.slope(self.predictor(coef, intercept))
+        mean = self.s @ self.X if self.fit_intercept else 0.0
+        gradient = (self.X - mean).T @ r - alpha * self.l2 * coef
+        above = gradient - np.where(coef < 0, -alpha * self.l1, alpha * self.l1)
+        below = np.where(coef > 0, alpha * self.l1, -alpha * self.l1) - gradient
+        above[coef >= self.upper] = 0.0
+        below[coef <= self.lower] = 0.0
+        start = self.slope(self.offset)
+        size = np.max(np.abs(self.X - mean), axis=0) * np.abs(start).sum()
+        size[(self.lower == self.upper) | (size == 0)] = 1.0
+        worst = np.max(np.maximum(above, below) / size, initial=0.0)
+        return max(worst, abs(r.sum()) / max(np.abs(start).sum(), 1e-300) if self.fit_intercept else 0.0)
+
+    def gap(self, coef, intercept, alpha):
+        """P - D at the slopes of the loss, moved so that they add up to zero against the intercept and all columns
+        without a penalty, then scaled until the L1 penalties allow them."""
+        X, s, l1, l2 = self.X, self.s, alpha * self.l1, alpha * self.l2
+        z = self.predictor(coef, intercept)
+        v = loss_slope(self.loss, self.y, z, self.delta)
+        held = (coef == self.lower) | (coef == self.upper)
+        free = X[:, (l1 == 0) & (l2 == 0) & ~held]
+        Z = np.column_stack([np.ones(len(s)), free]) if self.fit_intercept else free
+        if Z.shape[1]:  # a change in proportion to the curvature keeps v in the conjugate's domain
+            h = loss_curvature(self.loss, self.y, z, self.delta)
+            size = np.sqrt(np.maximum((s * h) @ Z**2, 1e-300))
+            for _ in range(2):
+                M = ((Z / size).T * (s * h)) @ (Z / size)
+                v = v - h * ((Z / size) @ np.linalg.lstsq(M, (Z / size).T @ (s * v), rcond=1e-13)[0])
+        c = -X.T @ (s * v)
+        bound = np.where(c > 0, self.upper, -self.lower)
+        excess = np.maximum(np.abs(c) - l1, 0.0)
+        tight = (excess > 0) & (l2 == 0) & np.isinf(bound)
+        rounding = 1e-13 * (np.abs(X).T @ (s * np.abs(v)))
+        tight &= (l1 > 0) | (excess > rounding)  # what is left of an unpenalised column's product is rounding
+        kappa = np.min((l1 / np.maximum(np.abs(c), 1e-300))[tight], initial=1.0)
+        excess = np.where(tight, 0.0, np.maximum(kappa * np.abs(c) - l1, 0.0))
+        excess[(l1 == 0) & (l2 == 0) & np.isinf(bound)] = 0.0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            at = np.where(excess > 0, np.minimum(excess / l2, bound), 0.0)
+        conjugate = np.sum(excess * at - 0.5 * l2 * at**2)
+        dual = -s @ (loss_conjugate(self.loss, self.y, kappa * v, self.delta) - kappa * v * self.offset) - conjugate
+        return self.objective(coef, intercept, alpha) - dual
+
+    def fit(self, alpha):
+        """(coefficients, intercept, objective) by L-BFGS-B on positive and negative parts: half of all digits."""
+        p = self.X.shape[1]
+        l1, l2 = alpha * self.l1, alpha * self.l2
+
+        def value_and_slope(point):
+            up, down, b = point[:p], point[p : 2 * p], point[2 * p]
+            w = up - down
+            z = self.predictor(w, b)
+            value = self.s @ loss_value(self.loss, self.y, z, self.delta) + l1 @ (up + down) + 0.5 * l2 @ w**2
+            r = self.slope(z)
+            g = self.X.T @ r + l2 * w
+            return value, np.concatenate([g + l1, l1 - g, [r.sum() if self.fit_intercept else 0.0]])
+
+        box = [(0, high) for high in self.upper] + [(0, -low) for low in self.lower] + [(None, None)]
+        options = {"maxiter": 20_000, "maxfun": 50_000, "maxcor": 50, "ftol": 1e-16, "gtol": 1e-10, "maxls": 50}
+        arguments = {"jac": True, "method": "L-BFGS-B", "bounds": box, "options": options}
+        found = minimize(value_and_slope, np.zeros(2 * p + 1), **arguments)
+        for _ in range(50):  # it may give up early, and a new start helps
+            last, found = found, minimize(value_and_slope, found.x, **arguments)
+            if found.fun >= last.fun:
+                break
+        return found.x[:p] - found.x[p : 2 * p], found.x[2 * p], found.fun
+
+    def null(self):
+        """(coefficients, intercept, objective) of the model without penalised features."""
+        kept = (self.l1 == 0) & (self.l2 == 0)
+        bounds = {"lower": np.where(kept, self.lower, 0.0), "upper": np.where(kept, self.upper, 0.0)}
+        return replace(self, **bounds).fit(0.0)
+
+
+def glm(
+    X, y, loss, *, delta=1.35, l1_ratio=1.0, fit_intercept=True, standardize=False, positive=False, sample_weight=None,
+    offset=None, penalty_factor=None, lower_bounds=-np.inf, upper_bounds=np.inf,
+):  # fmt: skip
+    """The problem of `fit_path` with these arguments, rows of weight zero left out."""
+    X = np.asarray(X.toarray() if hasattr(X, "toarray") else X, dtype=np.float64)
+    n, p = X.shape
+    s = np.ones(n) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    rows = s > 0
+    X, y, s = X[rows], np.asarray(y, dtype=np.float64)[rows], s[rows] / s.sum()
+    offset = np.zeros(len(s)) if offset is None else np.asarray(offset, dtype=np.float64)[rows]
+    origin = X[0] if len(X) else 0.0
+    sd = np.sqrt(s @ (X - origin - s @ (X - origin)) ** 2)
+    constant = sd <= 1e-14 * np.max(np.abs(X), axis=0, initial=0.0)
+    v = np.ones(p) if penalty_factor is None else np.asarray(penalty_factor, dtype=np.float64)
+    dead = np.isinf(v) | (constant & (standardize or fit_intercept))
+    v = np.where(dead, 0.0, v)
+    scale = sd if standardize else np.ones(p)
+    lower = np.broadcast_to(0.0 if positive else lower_bounds, p)
+    return Glm(
+        X, y, s, offset, loss, delta, fit_intercept, l1_ratio * v * scale, (1.0 - l1_ratio) * v * scale**2,
+        np.where(dead, 0.0, lower), np.where(dead, 0.0, np.broadcast_to(upper_bounds, p)),
+    )  # fmt: skip

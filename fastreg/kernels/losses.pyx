@@ -16,6 +16,7 @@ if simd_init() != 0:
     raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
 
 cdef enum:
+    POISSON = 1            # in NUMBERS
     RUN = 128              # rows at a time: their exponentials stay in L1
     MOST_STEPS = 200       # to the intercept
     HALVINGS = 40          # of a step
@@ -208,6 +209,20 @@ def evaluate(
     return total
 
 
+cdef double mean_level(const double[::1] y, const double[::1] s, const double[::1] z) noexcept nogil:
+    """What makes the expected counts e^z sum to those of y."""
+    cdef Py_ssize_t i, n = y.shape[0]
+    cdef double top = -INFINITY, counts = 0.0, means = 0.0, weight
+    for i in range(n):
+        if s is None or s[i] > 0.0:
+            top = max(top, z[i])
+    for i in range(n):
+        weight = 1.0 if s is None else s[i]
+        counts += weight * y[i]
+        means += weight * exp(z[i] - top)
+    return log(counts) - log(means) - top if counts > 0.0 and means > 0.0 else 0.0
+
+
 def level(
     int loss,
     double parameter,
@@ -222,6 +237,10 @@ def level(
     cdef double low = -INFINITY, high = INFINITY, at = 0.0, to, step, ahead, curvature, size, value, stride = 1.0
     cdef int steps
     with nogil:
+        if loss == POISSON:                      # the answer is known: it is where the steps start
+            at = mean_level(y, s, z)
+            for i in range(n):
+                z[i] += at
         value = whole(loss, parameter, y, s, z, r, h)
         for steps in range(MOST_STEPS):
             ahead = curvature = size = 0.0

@@ -1,20 +1,29 @@
 """Estimators with scikit-learn's names, parameters and attributes."""
 
+from fastreg.models.glm import HuberElasticNet, PoissonRegressor
 from fastreg.models.lasso import ElasticNet, Lasso
 from fastreg.models.lasso_cv import ElasticNetCV, LassoCV
+from fastreg.models.logistic import LogisticRegression
+from fastreg.models.logistic_cv import LogisticRegressionCV
 from fastreg.models.ridge import Ridge
 from fastreg.models.ridge_classifier import RidgeClassifier, RidgeClassifierCV
 from fastreg.models.ridge_cv import RidgeCV
+from fastreg.models.squared_hinge import SquaredHingeClassifier
 from fastreg.models.stability import StabilitySelection
 
 __all__ = [
     "ElasticNet",
     "ElasticNetCV",
+    "HuberElasticNet",
     "Lasso",
     "LassoCV",
+    "LogisticRegression",
+    "LogisticRegressionCV",
+    "PoissonRegressor",
     "Ridge",
     "RidgeCV",
     "RidgeClassifier",
     "RidgeClassifierCV",
+    "SquaredHingeClassifier",
     "StabilitySelection",
 ]

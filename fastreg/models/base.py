@@ -1,11 +1,16 @@
-"""What the linear models have in common once they are fitted."""
+"""What the linear models have in common."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
+from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastreg import validation
+from fastreg.path import as_path, solve, tasks_of
 from fastreg.result import linear_predictor
 
 
@@ -39,6 +44,27 @@ class LinearModel(BaseEstimator):
             self.feature_names_in_ = names
         else:
             self.__dict__.pop("feature_names_in_", None)
+
+    def _store_coef(self, coef, dtype):
+        """Publish coefficients in the dtype of X; `coef_` has their shape."""
+        rounded = coef.astype(dtype, copy=False)
+        self._exact_coef = coef if rounded.dtype != coef.dtype else None
+        self.coef_ = rounded
+
+    def _previous_coef(self, k, p):
+        """The coefficients of the last fit as (k, p), to start from, or None before the first."""
+        if not hasattr(self, "coef_"):
+            return None
+        exact = getattr(self, "_exact_coef", None)
+        shown = np.atleast_2d(self.coef_)
+        if exact is not None and np.array_equal(np.atleast_2d(exact).astype(shown.dtype, copy=False), shown):
+            shown = np.atleast_2d(exact)  # float32 `coef_` is rounded, and nobody has set another one since
+        if shown.shape != (k, p):
+            raise ValueError(
+                f"warm_start=True: the previous coefficients have shape {shown.shape}, this fit needs ({k}, {p}). Set "
+                "warm_start=False, or use a new estimator."
+            )
+        return shown
 
 
 class LinearRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
@@ -97,6 +123,86 @@ class LinearClassifier(ClassifierMixin, LinearModel):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+class SingleLabelClassifier(LinearClassifier):
+    """A linear model of one label for each row; `coef_` has the shape (1, p) for two classes."""
+
+    _multilabel = False
+
+    def decision_function(self, X):
+        decision = super().decision_function(X)
+        return decision[:, 0] if decision.shape[1] == 1 else decision
+
+    decision_function.__doc__ = LinearClassifier.decision_function.__doc__
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = False
+        return tags
+
+
+@dataclass
+class Labels:
+    """Labels of two or more classes, and what their rows weigh."""
+
+    classes: np.ndarray  # (k,)
+    codes: np.ndarray  # (n,) which of them each row has
+    sample_weight: np.ndarray | None  # (n,)
+    factors: np.ndarray | None  # (k,) weights of the classes
+
+    @property
+    def weights(self):
+        """(n,) sample weights times class weights, or None for ones."""
+        if self.factors is None:
+            return self.sample_weight
+        factors = self.factors[self.codes]
+        return factors if self.sample_weight is None else self.sample_weight * factors
+
+
+def read_labels(X, y, sample_weight, class_weight):
+    """Check labels and weights.
+
+    Parameters
+    ----------
+    X : checked matrix of shape (n, p)
+    y, sample_weight : as in `fit`
+    class_weight : None, "balanced" or dict
+
+    Returns
+    -------
+    Labels
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as it must be, y has fewer than two classes, or some class weighs nothing.
+    """
+    n = X.shape[0]
+    validation.check_labels(y)
+    check_consistent_length(X, y)
+    check_classification_targets(y)
+    classes, codes = validation.as_labels(column_or_1d(y, warn=True), n)
+    weights = validation.as_counts(sample_weight, n)
+    class_weight = validation.as_class_weight(class_weight)
+    counts = np.bincount(codes, weights)
+    validation.check_classes(classes, counts)
+    factors = None
+    if class_weight is not None:
+        if isinstance(class_weight, str):
+            factors = counts.sum() / (len(classes) * counts)
+        else:
+            factors = validation.as_class_factors(class_weight, classes)
+        validation.check_classes(classes, counts * factors)
+    return Labels(classes, codes, weights, factors)
+
+
+def fit_problems(X, names, problems, n_jobs, verbose=0):
+    """The paths of `fit_paths`, for an X that is checked already."""
+    weights = {}
+    tasks = [task for problem in problems for task in tasks_of(X, problem, weights)]
+    solutions = solve(X, names, tasks, precompute="auto", n_jobs=n_jobs, verbose=verbose)
+    return [as_path(X, task, solution, names) for task, solution in zip(tasks, solutions, strict=True)]
 
 
 def labels_of(decision, classes, multilabel=False):

@@ -180,7 +180,9 @@ class ElasticNet(LinearRegressor):
         lower, upper = validation.as_bounds(self.lower_bounds, self.upper_bounds, positive, p)
         shared["lower"], shared["upper"] = lower, upper
         shared["penalty_factor"] = validation.as_penalty_factor(self.penalty_factor, p)
-        starts = self._start(len(rows), p, lower, upper) if warm_start else None
+        starts = None
+        if warm_start:
+            starts = validation.as_coef_init(self._previous_coef(len(rows), p), len(rows), p, lower, upper)
 
         tasks = [Task(y=row, coef_init=None if starts is None else starts[k], **shared) for k, row in enumerate(rows)]
         solutions = solve(X, names, tasks, precompute=precompute, n_jobs=n_jobs)
@@ -188,33 +190,16 @@ class ElasticNet(LinearRegressor):
         coef = np.zeros((len(solutions), p))
         for k, solution in enumerate(solutions):
             coef[k, solution.indices] = solution.values
-        rounded = coef.astype(X.dtype, copy=False)
         intercept = np.array([solution.intercepts[0] for solution in solutions], dtype=X.dtype)
         dual_gap = np.array([solution.dual_gaps[0] for solution in solutions])
         n_iter = [int(solution.n_iter[0]) for solution in solutions]
         single = len(solutions) == 1
         self._store_columns(p, names)
-        self._exact_coef = coef if rounded.dtype != coef.dtype else None
-        self.coef_ = rounded[0] if single else rounded
+        self._store_coef(coef[0] if single else coef, X.dtype)
         self.intercept_ = intercept[0] if y_ndim == 1 else intercept
         self.dual_gap_ = float(dual_gap[0]) if single else dual_gap
         self.n_iter_ = n_iter[0] if single else n_iter
         return self
-
-    def _start(self, k, p, lower, upper):
-        """The previous coefficients as (k, p) float64, or None before the first fit."""
-        if not hasattr(self, "coef_"):
-            return None
-        exact = getattr(self, "_exact_coef", None)
-        shown = np.atleast_2d(self.coef_)
-        if exact is not None and np.array_equal(exact.astype(shown.dtype, copy=False), shown):
-            shown = exact  # float32 `coef_` is rounded, and nobody has set another one since
-        if shown.shape != (k, p):
-            raise ValueError(
-                f"warm_start=True: the previous coefficients have shape {shown.shape}, this fit needs ({k}, {p}). Set "
-                "warm_start=False, or use a new estimator."
-            )
-        return validation.as_coef_init(shown, k, p, lower, upper)
 
 
 class Lasso(ElasticNet):

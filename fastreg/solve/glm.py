@@ -12,10 +12,10 @@ import numpy as np
 from ..kernels import losses, working
 from .rounds import Batch, coefficients
 from .run import Run
-from .working import GramModel, Pool, ResidualModel, Store
+from .working import BENT, GramModel, Pool, ResidualModel, Store
 
 NEAR = 0.95  # of the penalty: a gradient from which on a feature is taken into a new model
-FAR = 0.75  # of the penalty: a gradient below is looked at last
+FAR = 0.85  # of the penalty: a gradient below is looked at last
 FRESH = 0.03  # what a step on a new model leaves of the gap
 STEP = 4e6  # multiplications in the time of a step, its products aside,
 ROW = 40  # and for each row
@@ -25,7 +25,9 @@ MOSTLY_RIDGE = 0.5
 GOAL = 0.5  # share of the tolerance that solutions aim at
 RESIDUAL = 1e-12  # relative gap at alpha = 0
 ROUNDING = 1e-15
-BENT = ("squared_hinge", "huber")  # losses with rows without curvature
+NULL = 1e-28  # relative gap of the null model: its gradient, of the size of the root, says what alpha_max is
+NOISE = 1e-13  # of the loss: a change below is rounding
+FLAT = 1e-100  # mean curvature below which there is none
 PATIENCE = 1000  # steps for one alpha without an end in sight
 
 
@@ -115,7 +117,7 @@ class GlmRun(Run):
 
     def sum_up(self):
         """After z, r and h have been set anew: their sums."""
-        self.sum_h = float(self.h.sum())
+        self.sum_h = max(float(self.h.sum()), FLAT * self.total)
         self.ahead = float(self.r.sum()) / self.total if self.sample.centred else 0.0
 
     def place(self, places, values, l2=None):
@@ -132,7 +134,7 @@ class GlmRun(Run):
 
     def fit_null(self):
         self.extend()
-        self.goal = ROUNDING * self.constant_objective
+        self.goal = NULL * self.constant_objective
         self.descend(0.0, 0.0, self.task.max_iter, np.flatnonzero(self.f1 == 0))
         places = np.flatnonzero(self.w)
         self.null_model = places.astype(np.int32), self.w[places]
@@ -225,17 +227,26 @@ class GlmRun(Run):
 
     def solve_model(self, l1, l2, goal, most):
         """Steps on models of the present working set until its gap is below `goal`; (how many, whether they moved)."""
-        model, steps, moved = self.model, 0, True
+        model, steps, moved, fresh = self.model, 0, True, False
         model.begin()
         self.inner_gap = self.gap_on(model, l1, l2)
         while self.inner_gap > goal and moved and steps < most:
-            last = self.inner_gap
+            last, before = self.inner_gap, (model.w.copy(), model.g, self.value, self.intercept, self.sum_h, self.ahead)
             moved = self.move(model, l1, l2)
             steps += 1
+            if not moved:
+                break
             model.g = self.sample.store.dots(model.features, self.r)
             model.g /= self.total
             self.inner_gap = self.gap_on(model, l1, l2)
-            if self.worn_out(self.inner_gap / last, goal / max(self.inner_gap, 1e-300)):
+            stuck = self.inner_gap >= last and abs(self.value - before[2]) <= NOISE * abs(self.value)
+            if stuck:  # nothing but rounding: back to the better point
+                model.w, model.g, self.value, self.intercept, self.sum_h, self.ahead = before
+                here = self.z, self.r, self.h
+                (self.z, self.r, self.h), self.spare = self.spare, here
+                self.inner_gap, moved = last, not fresh
+            fresh = moved and (stuck or self.worn_out(self.inner_gap / last, goal / max(self.inner_gap, 1e-300)))
+            if fresh:
                 self.w[model.places], self.g[model.places] = model.w, model.g
                 self.model = model = self.new_model(model.places)
                 model.begin()
@@ -304,7 +315,7 @@ class GlmRun(Run):
         if t == 0.0:
             return False
         self.spare = self.z, self.r, self.h
-        self.z, self.r, self.h, self.value, self.sum_h = z, r, h, value, sum_h
+        self.z, self.r, self.h, self.value, self.sum_h = z, r, h, value, max(sum_h, FLAT * self.total)
         self.ahead = sum_r / self.total if self.sample.centred else 0.0
         model.w[moving] = w + d if t == 1.0 else w + t * d
         self.intercept += t * shift

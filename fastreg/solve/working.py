@@ -12,8 +12,9 @@ from .sample import Sample, grow_gram, with_room
 
 BUDGET = 4e9  # flops between two looks at the keyboard
 PIECE = 400_000  # multiplications worth another thread's while
-BLOCKED = 8.0  # multiplications of a Gram matrix in the time of one of a product
+BLOCKED = 16.0  # multiplications of a Gram matrix in the time of one of a product
 CACHED = 1 << 18  # entries of X that stay in the cache from product to product
+BENT = ("squared_hinge", "huber")  # losses with rows without curvature
 FLOOR = 1e-6  # of the mean curvature: rows with less count with so much in a model
 
 
@@ -129,11 +130,12 @@ class Model:
         self.extend(places)
 
     def curvatures(self):
-        h = self.run.h.copy()
+        h, weights = self.run.h.copy(), self.run.task.weights
         floor = FLOOR * h.sum() / len(h)
-        if h.min() < floor:
-            present = slice(None) if self.run.task.weights is None else self.run.task.weights > 0
-            h[present] = np.maximum(h[present], floor)
+        if h.min() <= floor:
+            present = slice(None) if weights is None else weights > 0
+            # where there is no curvature at all, that of the squared loss
+            h[present] = np.maximum(h[present], floor if floor > 0.0 else 1.0 if weights is None else weights[present])
         return h
 
     def moments(self, places):
@@ -188,7 +190,8 @@ class GramModel(Model):
 
     def change(self, l1, l2):
         run, change = self.run, np.empty(self.known)
-        scale = run.sum_h / self.total  # curvatures have changed since, most of all by a common factor
+        # curvatures have changed since, most of all by a common factor
+        scale = 1.0 if run.task.loss in BENT else run.sum_h / self.total
         self.active.propose(self.gram, self.g, self.means, run.ahead, self.w, scale, l1, l2, run.task.max_iter, change)
         return change
 
