@@ -23,8 +23,8 @@ cdef enum:
 
 cdef double EXACT = 4e-16  # of the sum of |r|: a sum of r below is rounding
 cdef double DECREASE = 1e-4  # of the decrease that the slope promises: enough
-cdef double NOISE = 1e-14  # of the objective: a change below is rounding,
-cdef double SMALL = 1e-7   # where the slope promises less than this share of it
+cdef double NOISE = 1e-9   # of the objective: a change below may be rounding
+cdef double FLATTER = 0.8  # of the slope: it has fallen
 cdef double EDGE = 1e-12   # a dual point that is outside by less is on the edge, but for rounding
 
 ctypedef double (*Run)(Py_ssize_t n, double parameter, const double* y, const double* z, const double* s, double* r,
@@ -95,11 +95,20 @@ cdef double poisson(Py_ssize_t n, double parameter, const double* y, const doubl
         weight = 1.0 if s == NULL else s[i]
         h[i] = weight * mean[i]
         r[i] = weight * (y[i] - mean[i])
-        if y[i] > 0.0:
-            total += weight * (mean[i] - y[i] - y[i] * (z[i] - log(y[i])))
-        else:
+        if y[i] == 0.0:
             total += weight * mean[i]
+        elif fabs(mean[i] - y[i]) < 0.1 * y[i]:
+            total += weight * y[i] * short_of((mean[i] - y[i]) / y[i])
+        else:
+            total += weight * (mean[i] - y[i] - y[i] * (z[i] - log(y[i])))
     return total
+
+
+cdef inline double short_of(double t) noexcept nogil:
+    """t - log(1 + t), which is t^2 / 2 for a small t."""
+    if fabs(t) < 1e-3:
+        return t * t * (0.5 - t * (1.0 / 3.0 - t * (0.25 - t * (0.2 - t / 6.0))))
+    return t - log1p(t)
 
 
 cdef double poisson_gap(Py_ssize_t n, double parameter, const double* y, const double* z, const double* u,
@@ -289,9 +298,13 @@ def search(
     double[::1] r,                  # out  (n,)  there
     double[::1] h,
 ):
-    """(t, sum of s f, of r, of h): the first t of 1, 1/2, 1/4 ... at which the objective has fallen enough; 0 if none."""
+    """(t, sum of s f, of r, of h): the first t of 1, 1/2, 1/4 ... at which the objective has fallen enough; 0 if none.
+
+    Where its changes drown in rounding, its slope has to have fallen (W. Hager and H. Zhang, SIAM Journal on
+    Optimization 16, 2005).
+    """
     cdef Py_ssize_t i, k, n = y.shape[0]
-    cdef double t = 1.0, new = value, change, to, rest = 0.0, sum_r = 0.0, sum_h = 0.0
+    cdef double t = 1.0, new = value, change, to, ahead_slope, rest = 0.0, sum_r = 0.0, sum_h = 0.0
     cdef int tries
     with nogil:
         for k in range(w.shape[0]):
@@ -306,8 +319,20 @@ def search(
             for k in range(w.shape[0]):
                 to = w[k] + t * d[k]
                 change += l1[k] * (fabs(to) - fabs(w[k])) + 0.5 * l2[k] * t * d[k] * (to + w[k])
-            if change <= DECREASE * t * slope or (fabs(change) <= NOISE * size and -slope <= SMALL * size):
+            if change <= DECREASE * t * slope:
                 break
+            if change <= NOISE * size:
+                ahead_slope = 0.0
+                for i in range(n):
+                    ahead_slope -= r[i] * line[i]
+                ahead_slope /= total
+                for k in range(w.shape[0]):
+                    to = w[k] + t * d[k]
+                    ahead_slope += l2[k] * d[k] * to + l1[k] * d[k] * (
+                        1.0 if to > 0.0 or (to == 0.0 and w[k] > 0.0) else -1.0
+                    )
+                if ahead_slope <= -FLATTER * slope:
+                    break
             t *= 0.5
         else:
             t = 0.0

@@ -254,9 +254,7 @@ class GlmRun(Run):
         return steps, moved
 
     def gap_on(self, model, l1, l2):
-        return self.gap_of(
-            model.g, model.w, model.f1, model.f2, model.low, model.high, model.curvature, l1, l2
-        )
+        return self.gap_of(model.g, model.w, model.f1, model.f2, model.low, model.high, model.curvature, l1, l2)
 
     def worn_out(self, gain, wanted):
         """Whether a new model pays: the last step left a share `gain` of the gap, and it is to shrink by `wanted`."""
