@@ -14,9 +14,9 @@ from .rounds import Batch, coefficients
 from .run import Run
 from .working import BENT, GramModel, Pool, ResidualModel, Store
 
-NEAR = 0.95  # of the penalty: a gradient from which on a feature is taken into a new model
+NEAR = 1.0  # of the penalty: a gradient from which on a feature is taken into a new model
 FAR = 0.85  # of the penalty: a gradient below is looked at last
-FRESH = 0.03  # what a step on a new model leaves of the gap
+FRESH = 0.003  # what a step on a new model leaves of the gap
 STEP = 4e6  # multiplications in the time of a step, its products aside,
 ROW = 40  # and for each row
 INNER = 0.01  # of the gap: how exact a working set is solved before other features are looked at
@@ -54,6 +54,8 @@ class GlmRun(Run):
         self.f1 = self.f2 = self.low = self.high = self.curvature = np.empty(0)
         self.ahead = 0.0  # mean of r: what the intercept still has to move
         self.model = None
+        self.near = None  # features that are not far from leaving zero
+        self.trail = []  # the last two solutions: (alpha, w, z, intercept)
         self.goal = self.inner_gap = 0.0
         self.kappa = 1.0  # of the last gap
         self.others = 0.0  # gradient times coefficients of what shares the dual point: kappa scales it too
@@ -122,6 +124,7 @@ class GlmRun(Run):
 
     def place(self, places, values, l2=None):
         """Go to a solution."""
+        self.trail = []
         self.w[:] = 0.0
         self.w[places] = values
         self.z[:] = 0.0 if self.task.offset is None else self.task.offset
@@ -166,7 +169,9 @@ class GlmRun(Run):
         for i in range(len(alphas)):
             if i < len(self.again):
                 self.place(*self.again[i])
+            self.predict(alphas[i], l1[i], l2[i])
             steps[i] = self.descend(l1[i], l2[i], min(PATIENCE, max(0, task.max_iter - carried)))
+            self.trail = [*self.trail[-1:], (alphas[i], self.w.copy(), self.z.copy(), self.intercept)]
             carried = carried + steps[i] if between[i] else 0
             places = np.flatnonzero(self.w)
             solved.append((places.astype(np.int32), self.w[places]))
@@ -182,6 +187,36 @@ class GlmRun(Run):
         self.density = len(self.lanes) / done
         self.l1, self.l2, self.steps, self.solved = l1[:done], l2[:done], steps, solved[:done]
         self.stop = self.k + done
+
+    def predict(self, alpha, l1, l2):
+        """Follow the line through the last two solutions, signs kept, if that is better than to stay."""
+        self.near = self.near_to(l1)
+        if len(self.trail) < 2 or l1 == 0.0:
+            return
+        (first, w0, z0, b0), (last, _, z1, b1) = self.trail
+        share = min(1.0, (last - alpha) / (first - last))
+        w0, w1 = np.concatenate([w0, np.zeros(self.known - len(w0))]), self.w
+        line = w1 + share * (w1 - w0)
+        w = np.minimum(np.maximum(line, self.low), self.high)
+        w[w * w1 <= 0.0] = 0.0
+        z, moved = z1 + share * (z1 - z0), np.flatnonzero(w != line)
+        self.sample.store.add(self.sample.features[moved], (w - line)[moved], z)
+        _, value = self.evaluate(z, *self.spare[1:])
+        rise = l1 * np.minimum(self.f1, 1e300) * (np.abs(w) - np.abs(w1))
+        rise += 0.5 * l2 * np.minimum(self.f2, 1e300) * (w - w1) * (w + w1)
+        if not (value - self.value) / self.total + rise.sum() < 0.0:
+            return
+        _, r, h = self.spare
+        self.spare = self.z, self.r, self.h
+        self.w, self.z, self.r, self.h, self.value = w, z, r, h, value
+        self.intercept = b1 + share * (b1 - b0)
+        self.sum_up()
+        self.near = np.union1d(self.near, np.flatnonzero(w))
+        self.look(self.near)
+
+    def near_to(self, l1):
+        """The features that are not far from leaving zero."""
+        return np.flatnonzero((self.w != 0) | (np.abs(self.g) > FAR * l1 * np.minimum(self.f1, 1e300)))
 
     def gap(self, places, l1, l2):
         """Duality gap on some features (None: all that are known), at the present gradients."""
@@ -205,10 +240,10 @@ class GlmRun(Run):
     def descend(self, l1, l2, most, only=None):
         """Solve for one pair of penalties on the features at hand, or on `only` some; returns the number of steps."""
         steps, moved, everywhere = 0, True, True
-        gap = self.gap(only, l1, l2)
         near = only
         if only is None and l1 > 0.0:
-            near = np.flatnonzero((self.w != 0) | (np.abs(self.g) > FAR * l1 * np.minimum(self.f1, 1e300)))
+            near, everywhere = self.near, False
+        gap = self.gap(near, l1, l2)
         while moved and steps < most and not (gap <= self.goal and everywhere):
             if gap > self.goal:
                 self.choose_model(l1, only)
@@ -245,10 +280,11 @@ class GlmRun(Run):
                 here = self.z, self.r, self.h
                 (self.z, self.r, self.h), self.spare = self.spare, here
                 self.inner_gap, moved = last, not fresh
-            fresh = moved and (stuck or self.worn_out(self.inner_gap / last, goal / max(self.inner_gap, 1e-300)))
+            fresh = moved and (stuck or self.worn_out(self.inner_gap / last, self.goal / max(self.inner_gap, 1e-300)))
             if fresh:
                 self.w[model.places], self.g[model.places] = model.w, model.g
-                self.model = model = self.new_model(model.places)
+                near = (model.w != 0) | (np.abs(model.g) > NEAR * l1 * model.f1)
+                self.model = model = self.new_model(model.places[near])
                 model.begin()
         self.w[model.places], self.g[model.places] = model.w, model.g
         return steps, moved
@@ -391,6 +427,10 @@ class GlmBatch(Batch):
 
     def new_run(self, task, sample, target):
         return GlmRun(task, sample, target)
+
+    def round(self, runs):
+        self.store.jobs = self.jobs if len(runs) < self.jobs else 1  # threads share out runs, or what one of them does
+        super().round(runs)
 
     def start(self, run):
         r, value, level = run.start()

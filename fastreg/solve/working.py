@@ -12,7 +12,7 @@ from .sample import Sample, grow_gram, with_room
 
 BUDGET = 4e9  # flops between two looks at the keyboard
 PIECE = 400_000  # multiplications worth another thread's while
-BLOCKED = 16.0  # multiplications of a Gram matrix in the time of one of a product
+BLOCKED = 8.0  # multiplications of a Gram matrix in the time of one of a product
 CACHED = 1 << 18  # entries of X that stay in the cache from product to product
 BENT = ("squared_hinge", "huber")  # losses with rows without curvature
 FLOOR = 1e-6  # of the mean curvature: rows with less count with so much in a model
@@ -89,7 +89,7 @@ class Store:
         """(a product with these columns, their Gram matrix) in multiplications of a product."""
         k, n = len(features), self.design.n
         if self.design.dense:
-            slow = 8.0 if k * n > CACHED else 1.0
+            slow = 2.0 if k * n > CACHED else 1.0
             return slow * k * n, k * (k * n / BLOCKED + k * k / 6)
         entries = self.entries(features)
         return ENTRY_WORK * entries, entries * (entries / self.design.n + COPY_WORK) + k**3 / 6
@@ -105,8 +105,16 @@ class Pool(Sample):
     """The features that one problem has met, their columns in a `Store`."""
 
     def __init__(self, store, weights, centred):
-        super().__init__(store.design, weights, centred, store.jobs, keeps_gram=False)
         self.store = store
+        super().__init__(store.design, weights, centred, store.jobs, keeps_gram=False)
+
+    @property
+    def jobs(self):
+        return self.store.jobs
+
+    @jobs.setter
+    def jobs(self, jobs):
+        self.store.jobs = jobs
 
     def pack(self, new, mean):
         self.store.bring(new)
@@ -134,8 +142,11 @@ class Model:
         floor = FLOOR * h.sum() / len(h)
         if h.min() <= floor:
             present = slice(None) if weights is None else weights > 0
-            # where there is no curvature at all, that of the squared loss
-            h[present] = np.maximum(h[present], floor if floor > 0.0 else 1.0 if weights is None else weights[present])
+            if floor > 0.0:
+                h[present] = np.maximum(h[present], floor)
+            else:  # no curvature at all: that of the parabola above the loss that touches it here
+                size = np.maximum(np.abs(self.run.task.y - self.run.z), FLOOR)
+                h[present] = (np.maximum(np.abs(self.run.r), FLOOR) / size)[present]
         return h
 
     def moments(self, places):
