@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit, xlogy
+from scipy.special import expit, logsumexp, softmax, xlogy
 
 
 @dataclass
@@ -250,7 +250,7 @@ def dense_of(starts, stops, index, value, length):
 #     minimise over (b, w)   1/S sum_i s_i f(y_i, o_i + b + x_i' w)  +  sum_j ( l1_j |w_j| + l2_j/2 w_j^2 )
 #     subject to             lower_j <= w_j <= upper_j
 #
-# for y in {0, 1} where f is a loss of two classes.
+# for y in {0, 1} where f is a loss of two classes; `Softmax` is for several.
 
 
 def loss_value(loss, y, z, delta=1.35):
@@ -391,13 +391,7 @@ class Glm:
             return value, np.concatenate([g + l1, l1 - g, [r.sum() if self.fit_intercept else 0.0]])
 
         box = [(0, high) for high in self.upper] + [(0, -low) for low in self.lower] + [(None, None)]
-        options = {"maxiter": 20_000, "maxfun": 50_000, "maxcor": 50, "ftol": 1e-16, "gtol": 1e-10, "maxls": 50}
-        arguments = {"jac": True, "method": "L-BFGS-B", "bounds": box, "options": options}
-        found = minimize(value_and_slope, np.zeros(2 * p + 1), **arguments)
-        for _ in range(50):  # it may give up early, and a new start helps
-            last, found = found, minimize(value_and_slope, found.x, **arguments)
-            if found.fun >= last.fun:
-                break
+        found = minimize_in_box(value_and_slope, np.zeros(2 * p + 1), box)
         return found.x[:p] - found.x[p : 2 * p], found.x[2 * p], found.fun
 
     def null(self):
@@ -405,6 +399,112 @@ class Glm:
         kept = (self.l1 == 0) & (self.l2 == 0)
         bounds = {"lower": np.where(kept, self.lower, 0.0), "upper": np.where(kept, self.upper, 0.0)}
         return replace(self, **bounds).fit(0.0)
+
+
+class Softmax(Glm):
+    """A problem with K classes y in 0..K-1: coefficients are (p, K), intercepts (K,)."""
+
+    @property
+    def own(self):
+        """(n, K) indicators of the rows' classes."""
+        return np.eye(int(self.y.max()) + 1)[self.y.astype(int)]
+
+    def predictor(self, coef, intercept):
+        return self.X @ coef + intercept
+
+    def slope(self, z):
+        return self.s[:, None] * (softmax(z, axis=1) - self.own)
+
+    def mean_loss(self, z):
+        return self.s @ (logsumexp(z, axis=1) - (z * self.own).sum(axis=1))
+
+    def objective(self, coef, intercept, alpha):
+        value = self.mean_loss(self.predictor(coef, intercept))
+        return value + penalty(coef, alpha * self.l1[:, None], alpha * self.l2[:, None])
+
+    def kkt_residual(self, coef, intercept, alpha):
+        l1, l2 = alpha * self.l1[:, None], alpha * self.l2[:, None]
+        r = -self.slope(self.predictor(coef, intercept))
+        mean = self.s @ self.X if self.fit_intercept else 0.0
+        gradient = (self.X - mean).T @ r - l2 * coef
+        above = gradient - np.where(coef < 0, -l1, l1)
+        below = np.where(coef > 0, l1, -l1) - gradient
+        above[coef >= self.upper[:, None]] = 0.0
+        below[coef <= self.lower[:, None]] = 0.0
+        start = np.abs(self.slope(np.zeros_like(r))).sum(axis=0)
+        size = np.outer(np.max(np.abs(self.X - mean), axis=0), start)
+        size[(self.lower == self.upper) | (size == 0).any(axis=1)] = 1.0
+        worst = np.max(np.maximum(above, below) / size, initial=0.0)
+        return max(worst, np.max(np.abs(r.sum(axis=0)) / start) if self.fit_intercept else 0.0)
+
+    def gap(self, coef, intercept, alpha):
+        """As for one predictor; own and the slopes together make a point of the simplex in each row."""
+        X, s, own, l1, l2 = self.X, self.s, self.own, alpha * self.l1, alpha * self.l2
+        P, K = softmax(self.predictor(coef, intercept), axis=1), own.shape[1]
+        v = np.where(own == 1, -(P * (1 - own)).sum(axis=1, keepdims=True), P)
+        unpenalised = np.flatnonzero((l1 == 0) & (l2 == 0))
+        held = [(coef[j] == self.lower[j]) | (coef[j] == self.upper[j]) for j in unpenalised]
+        columns = [(X[:, j], ~some) for j, some in zip(unpenalised, held, strict=True)]
+        columns += [(np.ones(len(s)), np.ones(K, bool))] if self.fit_intercept else []
+        ways = []  # directions (n, K) that the slopes have to be orthogonal to, as changes of the predictors
+        for x, classes in columns:
+            ways += [x[:, None] * np.eye(K)[k] for k in np.flatnonzero(classes)]
+        if ways:  # a change by the curvature keeps the sums of the rows
+            ways = np.array(ways)
+            bent = s[:, None] * P * (ways - (ways * P).sum(axis=2, keepdims=True))
+            M = np.einsum("aik,bik->ab", ways, bent)
+            size = np.sqrt(np.maximum(np.diag(M), 1e-300))
+            for _ in range(2):
+                left = np.einsum("aik,ik->a", ways, s[:, None] * v) / size
+                b = np.linalg.lstsq(M / np.outer(size, size), left, rcond=1e-13)[0] / size
+                v -= np.tensordot(b, bent, 1) / s[:, None]
+        c = -X.T @ (s[:, None] * v)
+        bound = np.where(c > 0, self.upper[:, None], -self.lower[:, None])
+        l1, l2 = np.broadcast_to(l1[:, None], c.shape), np.broadcast_to(l2[:, None], c.shape)
+        excess = np.maximum(np.abs(c) - l1, 0.0)
+        tight = (excess > 0) & (l2 == 0) & np.isinf(bound)
+        rounding = 1e-13 * (np.abs(X).T @ (s[:, None] * np.abs(v)))
+        tight &= (l1 > 0) | (excess > rounding)
+        kappa = np.min((l1 / np.maximum(np.abs(c), 1e-300))[tight], initial=1.0)
+        excess = np.where(tight, 0.0, np.maximum(kappa * np.abs(c) - l1, 0.0))
+        excess[(l1 == 0) & (l2 == 0) & np.isinf(bound)] = 0.0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            at = np.where(excess > 0, np.minimum(excess / l2, bound), 0.0)
+        T = own + kappa * v
+        entropy = xlogy(T, np.maximum(T, 0.0)).sum(axis=1) if T.min() >= -1e-12 else np.inf
+        dual = -(s * entropy).sum() - np.sum(excess * at - 0.5 * l2 * at**2)
+        return self.objective(coef, intercept, alpha) - dual
+
+    def fit(self, alpha):
+        """As for one predictor."""
+        p, K = self.X.shape[1], self.own.shape[1]
+        l1, l2 = np.repeat(alpha * self.l1, K), np.repeat(alpha * self.l2, K)
+
+        def value_and_slope(point):
+            up, down, b = np.split(point, [p * K, 2 * p * K])
+            w = up - down
+            z = self.predictor(w.reshape(p, K), b)
+            r = self.slope(z)
+            g = (self.X.T @ r).ravel() + l2 * w
+            value = self.mean_loss(z) + l1 @ (up + down) + 0.5 * l2 @ w**2
+            return value, np.concatenate([g + l1, l1 - g, r.sum(axis=0) * self.fit_intercept])
+
+        box = [(0, high) for high in np.repeat(self.upper, K)] + [(0, -low) for low in np.repeat(self.lower, K)]
+        found = minimize_in_box(value_and_slope, np.zeros((2 * p + 1) * K), box + [(None, None)] * K)
+        up, down, b = np.split(found.x, [p * K, 2 * p * K])
+        return (up - down).reshape(p, K), b, found.fun
+
+
+def minimize_in_box(value_and_slope, start, box):
+    """L-BFGS-B, started anew until that helps no more, as it may give up early."""
+    options = {"maxiter": 20_000, "maxfun": 50_000, "maxcor": 50, "ftol": 1e-16, "gtol": 1e-10, "maxls": 50}
+    arguments = {"jac": True, "method": "L-BFGS-B", "bounds": box, "options": options}
+    found = minimize(value_and_slope, start, **arguments)
+    for _ in range(50):
+        last, found = found, minimize(value_and_slope, found.x, **arguments)
+        if found.fun >= last.fun:
+            break
+    return found
 
 
 def glm(
@@ -426,7 +526,7 @@ def glm(
     v = np.where(dead, 0.0, v)
     scale = sd if standardize else np.ones(p)
     lower = np.broadcast_to(0.0 if positive else lower_bounds, p)
-    return Glm(
+    return (Softmax if loss == "multinomial" else Glm)(
         X, y, s, offset, loss, delta, fit_intercept, l1_ratio * v * scale, (1.0 - l1_ratio) * v * scale**2,
         np.where(dead, 0.0, lower), np.where(dead, 0.0, np.broadcast_to(upper_bounds, p)),
     )  # fmt: skip

@@ -2,27 +2,22 @@
 
 import warnings
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
-from sklearn import get_config
 from sklearn.exceptions import DataConversionWarning
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import check_cv
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.validation import check_is_fitted
 
 from fastreg import validation
 from fastreg.models.base import Given, LinearRegressor
+from fastreg.models.search import PathSearch
 from fastreg.path import as_path, enet_path, lasso_path
 from fastreg.selection.cross_validation import absolute_error, cross_validate, squared_error
 from fastreg.solve import Task
 
 _ERRORS = {None: squared_error, "mse": squared_error, "deviance": squared_error, "mae": absolute_error}
-_COLUMNS = ("l1_ratio", "relax", "alpha", "mean_error", "standard_error", "n_features", "relative_gaps")
 
 
-class ElasticNetCV(LinearRegressor):
+class ElasticNetCV(PathSearch, LinearRegressor):
     """Elastic net with alpha, l1_ratio and relaxation chosen by cross-validation.
 
     All folds, all values of l1_ratio and the fits on all rows are problems over one X, solved together: a fold is a set
@@ -111,6 +106,9 @@ class ElasticNetCV(LinearRegressor):
     """
 
     path = staticmethod(enet_path)
+    _axes = ("l1_ratio", "relax")
+    _error_names = {None: "mean squared error", "mse": "mean squared error", "deviance": "mean squared error",
+                    "mae": "mean absolute error"}  # fmt: skip
 
     def __init__(
         self,
@@ -262,86 +260,10 @@ class ElasticNetCV(LinearRegressor):
         self.mse_path_ = self.cv_results_["errors"]
         return self
 
-    def plot(self, ax=None):
-        """Draw the error of held-out rows against alpha, at the chosen relax; needs matplotlib.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            None makes a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-        """
-        from fastreg.report.selection_plots import plot_cv
-
-        found = dict(zip(_COLUMNS, self._table(), strict=True))
-        at = found["relax"][:, 0] == self.relax_
-        shown = SimpleNamespace(
-            cv_results_={name: values[at] for name, values in found.items()}, alpha_min_=self.alpha_min_,
-            alpha_1se_=self.alpha_1se_, scoring=self.scoring,
-        )  # fmt: skip
-        return plot_cv(shown, ax=ax)
-
-    def summary(self):
-        """A text table with one line for each alpha, l1_ratio and relax, that says which were chosen.
-
-        Returns
-        -------
-        str
-            Mean and standard error of the held-out errors, features of the fit on all rows, largest relative duality
-            gap of the fits without a fold.
-        """
-        ratios, gammas, alphas, mean, error, counts, gaps = self._table()
-        several = [(name, values) for name, values in (("l1_ratio", ratios), ("relax", gammas)) if np.ptp(values) > 0]
-        best = int(mean.min(axis=1).argmin())
-        head = "".join(f"{name:>10}" for name, _ in several)
-        lines = [f"{head}{'alpha':>12}{'mean error':>12}{'std. error':>12}{'features':>10}{'rel. gap':>10}"]
-        for c, i in np.ndindex(mean.shape):
-            chosen = [("min", self.alpha_min_), ("1se", self.alpha_1se_)] if c == best else []
-            marks = ", ".join(name for name, alpha in chosen if alpha == alphas[c, i])
-            line = "".join(f"{values[c, i]:>10.4g}" for _, values in several)
-            line += (
-                f"{alphas[c, i]:>12.6g}{mean[c, i]:>12.6g}{error[c, i]:>12.3g}{counts[c, i]:>10d}{gaps[c, i]:>10.1e}"
-            )
-            lines.append(f"{line}  {marks}".rstrip())
-        return "\n".join(lines)
-
-    def to_frame(self):
-        """The search as a pandas DataFrame: a row for each alpha, l1_ratio and relax.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns mean_error, standard_error, n_features, relative_gap, as in `summary`; the index is alpha, after
-            l1_ratio and relax where there are several of them.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
-        """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("to_frame needs pandas; install it, or use the arrays of cv_results_.") from error
-        columns = dict(zip(_COLUMNS, self._table(), strict=True))
-        several = [name for name in ("l1_ratio", "relax") if np.ptp(columns[name]) > 0]
-        frame = pd.DataFrame({name: values.ravel() for name, values in columns.items()})
-        frame = frame.rename(columns={"relative_gaps": "relative_gap"})
-        return frame.drop(columns={"l1_ratio", "relax"}.difference(several)).set_index([*several, "alpha"])
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = False
         return tags
-
-    def _table(self):
-        """The columns of `cv_results_`, of the gaps the largest, each (R G, L)."""
-        check_is_fitted(self)
-        found = {**self.cv_results_, "relative_gaps": self.cv_results_["relative_gaps"].max(axis=-1)}
-        return [found[name].reshape(-1, found[name].shape[-1]) for name in _COLUMNS]
 
     def _error(self):
         """The error to minimise, as `cross_validate` calls it."""
@@ -356,31 +278,6 @@ class ElasticNetCV(LinearRegressor):
             return np.array([-scorer(Given(), column, y, **more) for column in prediction.T])
 
         return error
-
-    def _splits(self, X, y, params):
-        split = params
-        if get_config()["enable_metadata_routing"]:
-            split = process_routing(self, "fit", **params).splitter.split
-        splits = [
-            (validation.as_rows(train, len(y), "train"), validation.as_rows(test, len(y), "test"))
-            for train, test in check_cv(self.cv).split(X, y, **split)
-        ]
-        if len(splits) < 2:
-            raise ValueError(f"cv gives {len(splits)} fold; at least 2 are needed.")
-        return splits
-
-    def get_metadata_routing(self):
-        """How metadata are passed on: `groups` and the like to the splitter.
-
-        Returns
-        -------
-        MetadataRouter
-        """
-        return (
-            MetadataRouter(owner=self)
-            .add_self_request(self)
-            .add(splitter=check_cv(self.cv), method_mapping=MethodMapping().add(caller="fit", callee="split"))
-        )
 
 
 def _results(found, ratios, gammas):

@@ -4,15 +4,13 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn import get_config
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import check_cv
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
 from fastreg import validation
-from fastreg.models.base import read_labels
+from fastreg.models.base import GivenDecisions, read_labels
 from fastreg.models.logistic import LogisticModel, coefficients_at, loss_of
+from fastreg.models.search import PathSearch
 from fastreg.path import Problem, as_path, tasks_of
 from fastreg.selection.cross_validation import cross_validate
 
@@ -30,21 +28,11 @@ def minus_log_loss(model, X, y, sample_weight=None):
 _LIKELIHOODS = {"deviance": minus_deviance, "neg_log_loss": minus_log_loss}
 
 
-class GivenLogistic(LogisticModel):
-    """Stands before a scorer in place of a fitted classifier, whose decision values it is given."""
-
-    def __init__(self, classes):
-        self.classes = classes
-
-    @property
-    def classes_(self):
-        return self.classes
-
-    def decision_function(self, X):
-        return X
+class GivenLogistic(GivenDecisions, LogisticModel):
+    """`GivenDecisions` with probabilities."""
 
 
-class LogisticRegressionCV(LogisticModel):
+class LogisticRegressionCV(PathSearch, LogisticModel):
     """Logistic regression with C, and l1_ratio, chosen by cross-validation.
 
     All folds, all values of l1_ratio and the fits on all rows are problems over one X, solved together: a fold is a set
@@ -131,6 +119,9 @@ class LogisticRegressionCV(LogisticModel):
     >>> np.flatnonzero(np.abs(model.coef_[0]) > 1).tolist()
     [0, 1]
     """
+
+    _strength = "C"
+    _error_names = {None: "minus accuracy", "deviance": "mean deviance"}
 
     def __init__(
         self,
@@ -230,7 +221,7 @@ class LogisticRegressionCV(LogisticModel):
         alphas = validation.alpha_of(rising, X.shape[0] if weights is None else weights.sum(), "Cs")
         shared = {"loss": loss_of(classes), "alphas": alphas, "sample_weight": weights, **options}
         whole = [tasks_of(X, Problem(labels.codes, l1_ratio=ratio, **shared), {})[0] for ratio in ratios]
-        splits = self._splits(X, labels, params)
+        splits = self._folds_of_classes(X, labels, params)
         validation.check_finite(X, names)
 
         def error(y, prediction, held, rows):
@@ -312,33 +303,18 @@ class LogisticRegressionCV(LogisticModel):
             raise ValueError(f"scoring={self.scoring!r} must be None, 'deviance', or a scorer.")
         return self.scoring
 
-    def _splits(self, X, labels, params):
+    def _folds_of_classes(self, X, labels, params):
         """[(train, test)] row numbers; each fold has rows of every class to fit."""
-        split = params
-        if get_config()["enable_metadata_routing"]:
-            split = process_routing(self, "fit", **params).splitter.split
-        n, codes, weights = X.shape[0], labels.codes, labels.weights
-        folds = check_cv(self.cv, labels.classes[codes], classifier=True).split(X, labels.classes[codes], **split)
-        splits = [(validation.as_rows(train, n, "train"), validation.as_rows(test, n, "test")) for train, test in folds]
-        if len(splits) < 2:
-            raise ValueError(f"cv gives {len(splits)} fold; at least 2 are needed.")
+        codes, weights = labels.codes, labels.weights
+        splits = self._splits(X, labels.classes[codes], params, classifier=True)
         for k, (train, _) in enumerate(splits):
             counts = np.bincount(codes[train], None if weights is None else weights[train], len(labels.classes))
             validation.check_fold_classes(k, labels.classes, counts)
         return splits
 
-    def get_metadata_routing(self):
-        """How metadata are passed on: `groups` and the like to the splitter.
-
-        Returns
-        -------
-        MetadataRouter
-        """
-        return (
-            MetadataRouter(owner=self)
-            .add_self_request(self)
-            .add(splitter=check_cv(self.cv), method_mapping=MethodMapping().add(caller="fit", callee="split"))
-        )
+    def _best_curve(self, found):
+        smallest = int(np.flatnonzero(found["C"][0] == self.C_min_)[0])
+        return int(found["mean_error"][:, smallest].argmin())
 
 
 def coefficients(path, with_intercept):

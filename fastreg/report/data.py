@@ -19,13 +19,14 @@ class DataError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A regression problem with names.
+    """A problem of regression or classification with names.
 
     Attributes
     ----------
     X : ndarray of shape (n, p), float64
         Or a sparse matrix, of a file in svmlight format.
     y : ndarray of shape (n,), float64
+        As read it may hold texts; `with_loss` turns labels into their numbers in `classes`.
     feature_names : ndarray of shape (p,), str
     target : str
         Name of the response.
@@ -37,6 +38,12 @@ class Dataset:
         The columns of the file in use, and their levels if they hold text; empty if the data are not from a table.
     degree : int
         Of the products that `expand` made of the columns.
+    loss : str
+        As in `fastreg.fit_path`.
+    delta : float
+        Of the Huber loss.
+    classes : ndarray of shape (K,), str or float64, or None
+        Labels in ascending order, for losses of classes.
     """
 
     X: np.ndarray
@@ -47,6 +54,14 @@ class Dataset:
     notes: tuple = ()
     columns: tuple = ()
     degree: int = 1
+    loss: str = "squared"
+    delta: float = 1.35
+    classes: np.ndarray | None = None
+
+    @property
+    def response(self):
+        """y as `fit_path` takes it: numbers, or labels."""
+        return self.y if self.classes is None else self.classes[self.y.astype(np.intp)]
 
 
 def load_diabetes():
@@ -121,7 +136,7 @@ def read_csv(path, target, drop=()):
     ----------
     path : str or os.PathLike
     target : str
-        Name of the column to predict; numeric.
+        Name of the column to predict: numbers, or mostly text, which are labels.
     drop : sequence of str
         Columns to leave out; what is in them does not matter.
 
@@ -202,9 +217,11 @@ def encode(table, target, drop=()):
         _check_missing(table, name, target, cells)
         return cells, _numbers(table, name, target, cells)
 
-    y = column(target)[1]
+    cells, y = column(target)
+    y = np.array(cells) if y is None else y
     if (y == y[0]).all():
-        raise DataError(f"{path}: the target '{target}' is {y[0]:g} in every row: there is nothing to predict")
+        only = repr(str(y[0])) if y.dtype.kind == "U" else f"{y[0]:g}"
+        raise DataError(f"{path}: the target '{target}' is {only} in every row: there is nothing to predict")
     blocks, names, columns = [], [], []
     for name in table.header:
         if name == target or name in drop:
@@ -310,10 +327,9 @@ def _numbers(table, name, target, cells):
     if stray is None:
         return values
     texts, found = int(np.isnan(values).sum()), f"{table.place(stray)} holds '{cells[stray]}'"
-    if name == target:
-        raise DataError(f"{table.file}: the target '{name}' must be numeric: {found}")
     if 2 * texts <= len(cells):
-        raise DataError(f"{table.file}: column '{name}' mixes numbers and text ({texts} of {len(cells)} rows): "
+        what = "the target" if name == target else "column"
+        raise DataError(f"{table.file}: {what} '{name}' mixes numbers and text ({texts} of {len(cells)} rows): "
                         f"{found}: mend it{_or_drop(name, target)}")  # fmt: skip
     return None
 

@@ -12,6 +12,8 @@ from types import SimpleNamespace
 import numpy as np
 
 from fastreg.report.data import DataError
+from fastreg.report.loss_search import search_paths
+from fastreg.report.losses import CLASS_LOSSES, check_classes, label_text, unit_deviances
 from fastreg.report.progress import Progress
 from fastreg.report.table import _wrap, format_table
 from fastreg.result import RegularizationPath
@@ -27,43 +29,66 @@ class Search:
     Attributes
     ----------
     data : Dataset
-    model : ElasticNetCV
+    model : ElasticNetCV or ChosenPath
         Fitted.
-    folds, seed : int
+    splits : list of (train, test)
+        Row numbers of the folds.
+    seed : int
+    null : float
+        Deviance of the model without features, a mean over all rows.
     seconds : float
     """
 
     data: object
     model: object
-    folds: int
+    splits: list
     seed: int
+    null: float
     seconds: float
 
     @property
     def rules(self):
-        """For "min" and "1se": l1_ratio, alpha, mean error, standard error, features, R^2, edge of the grid?"""
+        """For "min" and "1se": l1_ratio, alpha, errors, features, share of the deviance, accuracy, edge of the grid?
+
+        The share is None where the error is not the deviance, the accuracy where there are no classes.
+        """
         model = self.model
         names = ("l1_ratio", "alpha", "mean_error", "standard_error", "n_features")
         ratios, alphas, mean, error, counts = (np.atleast_2d(model.cv_results_[name]) for name in names)
         r = int(mean.min(axis=1).argmin())
-        n = len(self.data.y)
-        held = np.full(self.folds, n // self.folds)
-        held[: n % self.folds] += 1  # as KFold shares the rows out
+        held = np.array([len(test) for _, test in self.splits])
         errors = model.cv_results_["errors"].reshape(*mean.shape, -1)
-        spread = ((self.data.y - self.data.y.mean()) ** 2).sum()
+        accuracies = model.cv_results_.get("accuracy")
         found = {}
         for rule, alpha in (("min", model.alpha_min_), ("1se", model.alpha_1se_)):
             i = int(np.flatnonzero(alphas[r] == alpha)[0])
-            r2 = 1 - float(errors[r, i] @ held / spread)
+            share = 1 - float(errors[r, i] @ held / (held.sum() * self.null))
             edge = alphas.shape[1] > 1 and i in (0, alphas.shape[1] - 1)
             found[rule] = SimpleNamespace(
                 l1_ratio=float(ratios[r, i]), alpha=alpha, error=float(mean[r, i]),
-                standard_error=float(error[r, i]), n_features=int(counts[r, i]), r2=r2, edge=edge,
+                standard_error=float(error[r, i]), n_features=int(counts[r, i]),
+                share=share if model.scoring in _DEVIANCES else None,
+                accuracy=None if accuracies is None else float(accuracies[r, i]), edge=edge,
             )  # fmt: skip
         return found
 
 
-def search(data, *, l1_ratios=(1.0,), alphas=100, folds=10, seed=0, rule="min", standardize=True):
+@dataclass(frozen=True, slots=True)
+class ChosenPath:
+    """For a loss other than the squared one what `ElasticNetCV` has under the same names; `coef_` may be (p, K)."""
+
+    coef_: np.ndarray
+    intercept_: float | np.ndarray
+    alpha_: float
+    alpha_min_: float
+    alpha_1se_: float
+    cv_results_: dict
+    scoring: str
+    selection_rule: str
+    standardize: bool
+
+
+def search(data, *, l1_ratios=(1.0,), alphas=100, folds=10, seed=0, rule="min", standardize=True, scoring=None):
     """Choose alpha, and l1_ratio, by cross-validation with shuffled folds, and fit all rows.
 
     Parameters
@@ -75,6 +100,8 @@ def search(data, *, l1_ratios=(1.0,), alphas=100, folds=10, seed=0, rule="min", 
     folds, seed : int
     rule : {"min", "1se"}
     standardize : bool
+    scoring : str or None
+        None is the deviance, of the squared loss the mean squared error.
 
     Returns
     -------
@@ -83,24 +110,59 @@ def search(data, *, l1_ratios=(1.0,), alphas=100, folds=10, seed=0, rule="min", 
     Raises
     ------
     DataError
-        If there are too few rows.
+        If there are too few rows, or the scoring does not suit the target.
     """
-    from sklearn.model_selection import KFold
+    from sklearn.model_selection import KFold, StratifiedKFold
 
     from fastreg.models import ElasticNetCV
 
     n = len(data.y)
     if n < folds:
         raise DataError(f"too few rows: --folds {folds} needs at least {folds}, there are {n}")
+    if data.loss in CLASS_LOSSES:
+        check_classes(data, np.arange(n), folds)
     _check_varies(data)
+    kind = StratifiedKFold if data.loss in CLASS_LOSSES else KFold
+    splits = list(kind(folds, shuffle=True, random_state=seed).split(data.X, data.y))
     start = perf_counter()
     with _counted((folds + 1) * len(l1_ratios) * alphas) as verbose:
-        model = ElasticNetCV(
-            l1_ratio=l1_ratios[0] if len(l1_ratios) == 1 else list(l1_ratios), alphas=alphas,
-            cv=KFold(folds, shuffle=True, random_state=seed), standardize=standardize, selection_rule=rule,
-            verbose=verbose,
-        ).fit(data.X, data.y)  # fmt: skip
-    return Search(data, model, folds, seed, perf_counter() - start)
+        if data.loss == "squared":
+            model = ElasticNetCV(
+                l1_ratio=l1_ratios[0] if len(l1_ratios) == 1 else list(l1_ratios), alphas=alphas, cv=splits,
+                standardize=standardize, selection_rule=rule, scoring=scoring, verbose=verbose,
+            ).fit(data.X, data.y)  # fmt: skip
+            null = data.y.var()
+        else:
+            scoring = "deviance" if scoring is None else scoring
+            found = search_paths(
+                data, l1_ratios, alphas, splits, scoring=scoring, standardize=standardize, verbose=verbose
+            )
+            model = _chosen(found, l1_ratios, rule, scoring, standardize)
+            level = np.full((n, 1), 1.0) * found.paths[0].null_intercept
+            null = unit_deviances(data.loss, data.y, level if data.classes is not None and
+                                  data.loss == "multinomial" else level[:, 0], data.delta).mean()  # fmt: skip
+    return Search(data, model, splits, seed, float(null), perf_counter() - start)
+
+
+def _chosen(search, l1_ratios, rule, scoring, standardize):
+    """The solution that a rule takes from a `LossSearch`."""
+    found = search.found
+    (r, least), (_, one_se) = found.best(), found.within_one_se()
+    i = least if rule == "min" else one_se
+    coef, intercept = search.paths[r].coef_at(found.alphas[r, i])
+    results = {
+        "l1_ratio": np.repeat(np.array(l1_ratios)[:, None], found.alphas.shape[1], axis=1),
+        "alpha": found.alphas,
+        "mean_error": found.mean,
+        "standard_error": found.standard_error,
+        "n_features": np.array([path.n_nonzero for path in search.paths]),
+        "errors": found.scores,
+        "relative_gaps": found.relative_gaps,
+    }
+    if search.accuracies is not None:
+        results["accuracy"] = search.accuracies
+    alphas = found.alphas[r].tolist()
+    return ChosenPath(coef, intercept, alphas[i], alphas[least], alphas[one_se], results, scoring, rule, standardize)
 
 
 def format_search(found):
@@ -120,7 +182,8 @@ def format_search(found):
     several = f", {len(ratios)} values of l1_ratio" if len(ratios) > 1 else ""
     lines = [
         *_head(data),
-        f"{_kind(ratios)}, {_many(grid.shape[1], 'alpha')}{several}, {found.folds}-fold cross-validation "
+        f"{_kind(ratios, data.loss)}, {_many(grid.shape[1], 'alpha')}{several}, {len(found.splits)}-fold "
+        f"cross-validation "
         f"(seed {found.seed}){', columns standardized' * model.standardize}",
         None,
         format_table(

@@ -4,21 +4,21 @@ import numpy as np
 
 from fastreg.report.plots import count_on_top, label_ends, line_style, new_axes, require_matplotlib, used_rows
 
-_ERRORS = {None: "mean squared error", "mse": "mean squared error", "deviance": "mean squared error",
-           "mae": "mean absolute error"}  # fmt: skip
+_RULES = ("smallest error", "one standard error rule")
 
 
-def plot_cv(model, ax=None):
-    """Draw the error of held-out rows against alpha, from the largest alpha on the left to the smallest on the right.
+def plot_cv(search, ax=None):
+    """Draw the error of held-out rows against alpha or C, from the strongest penalty on the left to the weakest.
 
     One curve for each l1_ratio; that of the smallest error has bars of one standard error to either side, and its
-    features are counted on top. Vertical lines mark the alphas of the smallest error and of the rule of one standard
-    error. The axis of alpha is logarithmic; alpha = 0 has no place on it and is left out.
+    features are counted on top. Vertical lines mark the choices of the smallest error and of the rule of one standard
+    error. The axis is logarithmic; alpha = 0 and C = inf have no place on it and are left out.
 
     Parameters
     ----------
-    model : ElasticNetCV or LassoCV
-        Fitted.
+    search : object
+        With `cv_results_` (arrays of (c, L), strongest penalty first), `best` (the row the choice is from), `strength`
+        ("alpha" or "C"), `chosen` (those of the rules "min" and "1se") and `error_name`.
     ax : matplotlib.axes.Axes or None
         Where to draw; None makes a new figure through pyplot.
 
@@ -31,53 +31,50 @@ def plot_cv(model, ax=None):
     ImportError
         If Matplotlib is not installed.
     ValueError
-        If no alpha is positive.
+        If no alpha is positive, or no C finite.
     """
     require_matplotlib()
-    names = ("l1_ratio", "alpha", "mean_error", "standard_error", "n_features")
-    ratios, alphas, mean, error, counts = (np.atleast_2d(model.cv_results_[name]) for name in names)
-    shown = alphas[0] > 0  # given values are those of every l1_ratio
+    name = search.strength
+    names = ("l1_ratio", name, "mean_error", "standard_error", "n_features")
+    ratios, at, mean, error, counts = (search.cv_results_[column] for column in names)
+    shown = (at[0] > 0) & np.isfinite(at[0])  # given values are those of every l1_ratio
     if not shown.any():
-        raise ValueError("the model has no alpha > 0 to draw; fit it with at least one")
-    best = int(mean.min(axis=1).argmin())
-    ratios = ratios[:, 0]
-    alphas, mean, error, counts = (values[:, shown] for values in (alphas, mean, error, counts))
+        which = "alpha > 0" if name == "alpha" else "finite C"
+        raise ValueError(f"the model has no {which} to draw; fit it with at least one")
+    best, ratios = search.best, ratios[:, 0]
+    at, mean, error, counts = (values[:, shown] for values in (at, mean, error, counts))
 
     ax = new_axes() if ax is None else ax
     ax.set_xscale("log")
-    low, high = alphas.min(), alphas.max()
-    ax.set_xlim((high, low) if low < high else (high * 10, high / 10))
+    low, high = at.min(), at.max()
+    low, high = (low, high) if low < high else (low / 10, high * 10)
+    ax.set_xlim((high, low) if name == "alpha" else (low, high))
     marker = "o" if shown.sum() == 1 else None
     for r in range(len(ratios)):
         style = {"linewidth": 1.6, "zorder": 3} if r == best else {"linewidth": 1.0, "zorder": 2}
         label = f"l1_ratio {ratios[r]:g}" if len(ratios) > 1 else None
-        ax.plot(alphas[r], mean[r], marker=marker, label=label, **style, **line_style(r))
-    ax.errorbar(
-        alphas[best], mean[best], error[best], fmt="none", ecolor="0.7", elinewidth=0.8, capsize=1.5, zorder=1.5
-    )
-    for alpha, dashes, what in (
-        (model.alpha_min_, "--", "smallest error"),
-        (model.alpha_1se_, ":", "one standard error rule"),
-    ):
-        if alpha > 0:
-            number = counts[best, np.flatnonzero(alphas[best] == alpha)[0]]
-            label = f"{what}: alpha {alpha:.3g}, {number} feature{'' if number == 1 else 's'}"
-            ax.axvline(alpha, color="0.2", linestyle=dashes, linewidth=1.2, label=label, zorder=2.5)
-    ax.set_xlabel("alpha")
-    ax.set_ylabel(f"{_error_name(model.scoring)} of held-out rows")
+        ax.plot(at[r], mean[r], marker=marker, label=label, **style, **line_style(r))
+    ax.errorbar(at[best], mean[best], error[best], fmt="none", ecolor="0.7", elinewidth=0.8, capsize=1.5, zorder=1.5)
+    for value, dashes, what in zip(search.chosen, ("--", ":"), _RULES, strict=True):
+        if 0 < value < np.inf:
+            number = counts[best, np.flatnonzero(at[best] == value)[0]]
+            label = f"{what}: {name} {value:.3g}, {number} feature{'' if number == 1 else 's'}"
+            ax.axvline(value, color="0.2", linestyle=dashes, linewidth=1.2, label=label, zorder=2.5)
+    ax.set_xlabel(name)
+    ax.set_ylabel(f"{search.error_name} of held-out rows")
     ax.spines[["top", "right"]].set_visible(False)
     of = f" at l1_ratio {ratios[best]:g}" if len(ratios) > 1 else ""
-    count_on_top(ax, alphas[best], counts[best], f"features{of}")
+    count_on_top(ax, at[best], counts[best], f"features{of}")
     ax.legend(fontsize=8, framealpha=0.9, edgecolor="none")
     return ax
 
 
-def _error_name(scoring):
-    """What the error curve shows, in words."""
-    if scoring is None or isinstance(scoring, str) and scoring in _ERRORS:
-        return _ERRORS[scoring]
-    if not isinstance(scoring, str):
+def error_name(scoring, known):
+    """What an error curve shows, in words; `known` has those of some values of `scoring`."""
+    if not isinstance(scoring, str | None):
         return "score with a minus"
+    if scoring in known:
+        return known[scoring]
     return scoring.removeprefix("neg_").replace("_", " ") if scoring.startswith("neg_") else f"minus {scoring}"
 
 

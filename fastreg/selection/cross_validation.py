@@ -172,7 +172,9 @@ def predict_rows(X, rows, solution):
         part = X[rows][:, used] if X.format == "csr" else X[:, used][rows]
     else:
         part = X[np.ix_(rows, used)].astype(np.float64, copy=False)
-    values = [part @ column[used].toarray() for column in columns]
+    # as a sparse product: BLAS would wake its threads for it, which takes longer than the product
+    values = [(column[used].T @ part.T).T for column in columns]
+    values = [value.toarray() if hasattr(value, "format") else value for value in values]
     return (np.stack(values, axis=2) if several else values[0]) + solution.intercepts
 
 
