@@ -115,8 +115,8 @@ def ridge_path(
     Raises
     ------
     ValueError, TypeError
-        If an argument is not as described; if X is sparse with so many rows and columns that no factorization fits
-        (`fit_path` with ``l1_ratio=0`` solves it without one).
+        If an argument is not as described; if X is sparse with so many rows and columns that no factorization fits, and
+        an alpha is 0 or a feature unpenalised (`fit_path` with ``l1_ratio=0`` solves it without one).
 
     References
     ----------

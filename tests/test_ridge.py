@@ -7,6 +7,7 @@ from scipy import sparse
 from scipy.linalg import LinAlgError
 
 from fastreg.solve import systems
+from fastreg.solve.krylov import Krylov
 from fastreg.solve.ridge import MOST_FACTORS, fit_ridge, generalized_cross_validation
 from fastreg.solve.ridge_data import RidgeData, spreads
 from fastreg.solve.sums import Sums
@@ -437,9 +438,36 @@ def test_constant_column_and_constant_response():
 def test_sparse_too_large_to_factorize(monkeypatch):
     monkeypatch.setattr(systems, "MOST", 5)
     data = make((30, 8), storage="csr")
+    for alphas in ([0.0, 1.0], [1.0, 0.0]):
+        with pytest.raises(TooLarge):
+            fit_ridge(data, np.array(alphas))
+    data.factor = np.array([0.0] + 7 * [1.0])
     with pytest.raises(TooLarge):
         fit_ridge(data, np.array([1.0, 1.0]))
     fit_ridge(make((30, 8)), np.array([1.0, 1.0]))
+
+
+@pytest.mark.parametrize("storage", ["csr", "csc"])
+@pytest.mark.parametrize("shape", [(60, 25), (25, 60)])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_one_krylov_space_for_all_alphas(monkeypatch, storage, shape, intercept):
+    alphas = np.tile(np.geomspace(1e-4, 1e4, 9), 2)
+    responses = np.repeat(np.arange(2), 9)
+    answers = []
+    for most in (6_000, 5):
+        monkeypatch.setattr(systems, "MOST", most)
+        data = make(shape, k=2, storage=storage)
+        data.Y[:, 1] = 0.0
+        data.fit_intercept = intercept
+        data.weights = np.random.default_rng(1).uniform(0, 2, shape[0]) * (np.arange(shape[0]) % 7 > 0)
+        data.factor = np.exp(np.random.default_rng(2).normal(size=shape[1]))
+        data.factor[3] = np.inf
+        answers.append(fit_ridge(data, alphas, responses))
+    direct, shared = answers
+    assert isinstance(shared.system, Krylov)
+    assert_allclose(shared.coefs, direct.coefs, atol=1e-11 * np.abs(direct.coefs).max())
+    assert_allclose(shared.intercepts, direct.intercepts, atol=1e-11)
+    assert shared.residuals.max() <= 1e-13
 
 
 @pytest.mark.parametrize("weighted", [True, False])

@@ -327,10 +327,13 @@ def test_sparse_beyond_a_factorization(monkeypatch):
     )
     monkeypatch.setattr(systems, "MOST", 10)
     model = Ridge([0.5, 1.0, 2.0]).fit(X, Y)
-    assert_allclose(model.coef_, expected.coef_, atol=1e-5)
-    assert_allclose(model.intercept_, expected.intercept_, atol=1e-4)
-    assert model.solver_ == "coordinate_descent"
-    assert (model.residual_ < 1e-5).all() and (model.dual_gap_ >= 0).all()
+    assert_allclose(model.coef_, expected.coef_, atol=1e-12)
+    assert_allclose(model.intercept_, expected.intercept_, atol=1e-12)
+    assert model.solver_ == "sparse_cg"
+    assert (model.residual_ < 1e-13).all() and (model.dual_gap_ >= 0).all()
+    unpenalised = Ridge(1.0, penalty_factor=np.arange(15.0)).fit(X, Y)
+    assert unpenalised.solver_ == "coordinate_descent"
+    assert (unpenalised.residual_ < 1e-5).all()
     with pytest.raises(AttributeError, match="standard_errors needs a factorization"):
         model.standard_errors()
     with pytest.raises(ValueError, match="solver='svd' needs"):
@@ -341,8 +344,8 @@ def test_sparse_beyond_a_factorization(monkeypatch):
         RidgeCV().fit(X, Y)
     model = RidgeCV([0.5, 5.0, 0.05], cv=4, penalty_factor=np.linspace(1, 2, 15)).fit(X, Y, np.linspace(0, 1, 60))
     assert model.alpha_ == expected_cv.alpha_
-    assert_allclose(model.best_score_, expected_cv.best_score_, atol=1e-6)
-    assert_allclose(model.coef_, expected_cv.coef_, atol=1e-5)
+    assert_allclose(model.best_score_, expected_cv.best_score_, atol=1e-12)
+    assert_allclose(model.coef_, expected_cv.coef_, atol=1e-12)
 
 
 def test_least_squares_of_a_singular_X_warns_once(data):

@@ -232,8 +232,8 @@ class Ridge(RidgeModel, Smoother, LinearRegressor):
     n_iter_ : ndarray of shape (k,) or None
         Iterations, where there are any.
     solver_ : str
-        What was done: "cholesky" (the equations solved), "svd" (X decomposed) or "coordinate_descent" (iterations);
-        or the other name that `solver` was given.
+        What was done: "cholesky" (the equations solved), "svd" (X decomposed), "sparse_cg" (conjugate gradients, for
+        huge sparse X) or "coordinate_descent"; or the other name that `solver` was given.
     sparse_coef_ : scipy.sparse.csr_matrix of shape (1, p) or (k, p)
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (p,)

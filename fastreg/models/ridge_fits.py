@@ -9,6 +9,7 @@ from scipy.linalg import LinAlgError, eigh
 from fastreg import validation
 from fastreg.path import solve
 from fastreg.solve import Task
+from fastreg.solve.krylov import Krylov
 from fastreg.solve.ridge import (
     MOST_FACTORS,
     SATURATED,
@@ -27,6 +28,7 @@ OVERFLOW = "X, y or sample_weight hold values so large that their products overf
 TOL, MAX_ITER = 1e-10, 10_000
 LOST = 1e-6  # share of a column's squares below which a difference of sums has lost its digits
 KEPT_BYTES = 256 << 20  # of the sums of all folds
+REACHED = 1e-10  # relative residual that an iterative solution has to have
 EPS = np.finfo(float).eps
 
 
@@ -96,7 +98,27 @@ def fit_problem(data, names, alphas, terms, solver="auto", tol=TOL, max_iter=MAX
         for name, given in (("solver='svd'", solver == "svd"), ("a penalty_matrix", terms.matrix is not None)):
             if given:
                 raise ValueError(f"{error}, which {name} needs.") from error
-        return _descend(data, names, alphas, terms, tol, max_iter, n_jobs)
+        return _iterate(data, names, alphas, terms) or _descend(data, names, alphas, terms, tol, max_iter, n_jobs)
+
+
+def _iterate(data, names, alphas, terms):
+    """By conjugate gradients that all alphas share; None where these do not get there."""
+    data.factor = terms.on(data)
+    if alphas.min() == 0 or (data.factor is not None and not (data.factor > 0).all()):
+        return None
+    with _named_nonfinite(data, names):
+        solution = fit_ridge(data, alphas, system=Krylov(data, np.unique(alphas)))
+    if not (solution.residuals <= REACHED).all():
+        return None
+    return Fit(
+        data=None,
+        alphas=alphas,
+        coefs=solution.coefs,
+        intercepts=solution.intercepts,
+        dual_gaps=solution.dual_gaps,
+        residuals=solution.residuals,
+        solver="sparse_cg",
+    )
 
 
 def _factorize(data, names, alphas, terms, decomposed, system):
@@ -277,7 +299,7 @@ def cross_validate(data, names, alphas, terms, splits, judge, n_jobs):
     """Scores of each alpha in each fold.
 
     The Gram matrix of a training set is that of all rows less the fold's. Where that is no way (a wide X, other splits,
-    digits lost) the training rows are fitted by themselves, and for a huge sparse X all folds at once by the engine.
+    digits lost) the training rows are fitted by themselves, and for a huge sparse X by iterations.
 
     Parameters
     ----------
@@ -296,7 +318,7 @@ def cross_validate(data, names, alphas, terms, splits, judge, n_jobs):
             scores = [judge(folds.predictions(k), test) for k, (_, test) in enumerate(splits)]
             return np.array(scores), folds.system()
         except TooLarge:
-            return np.array(list(_descended_scores(data, names, alphas, terms, splits, judge, n_jobs))), None
+            return np.array(list(_iterated_scores(data, names, alphas, terms, splits, judge, n_jobs))), None
 
 
 class Folds:
@@ -391,6 +413,25 @@ class Folds:
         factor = np.ones(len(square)) if factor is None else factor.copy()
         factor[lost] = np.inf  # constant: what differences of sums leave of such columns is rounding
         return factor
+
+
+def _iterated_scores(data, names, alphas, terms, splits, judge, n_jobs):
+    """Fold by fold, all alphas at once where they are positive; rows of weight zero are absent."""
+    n, k = data.Y.shape
+    for train, test in splits:
+        weights = np.zeros(n)
+        weights[train] = 1.0 if data.weights is None else data.weights[train]
+        fold = RidgeData(data.X, data.Y, weights, data.fit_intercept, jobs=data.jobs)
+        fit = None
+        if alphas.min() > 0:
+            fold.factor = terms.on(fold)
+            if fold.factor is None or (fold.factor > 0).all():
+                fit = fit_ridge(fold, np.tile(alphas, k), np.repeat(np.arange(k), len(alphas)))
+        if fit is None or not (fit.residuals <= REACHED).all():
+            yield from _descended_scores(data, names, alphas, terms, [(train, test)], judge, n_jobs)
+            continue
+        fitted = (predict(pick(data.X, test), fit.coefs) + fit.intercepts).reshape(len(test), k, len(alphas))
+        yield judge(fitted.transpose(2, 0, 1), test)
 
 
 def _descended_scores(data, names, alphas, terms, splits, judge, n_jobs):

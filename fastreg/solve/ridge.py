@@ -6,6 +6,7 @@ import numpy as np
 
 from ..design import as_design
 from ..design.blocks import aligned
+from .krylov import Krylov
 from .ridge_data import correlate, predict
 from .systems import TINY, ByFeatures, Decomposed, System, TooLarge, check_size, system_for
 
@@ -67,7 +68,7 @@ def fit_ridge(data, alphas, responses=None, system=None):
     Raises
     ------
     TooLarge
-        If X is sparse and neither side of it is small enough for a factorization.
+        If X is sparse, neither side of it is small enough for a factorization, and not every feature is penalised.
 
     Notes
     -----
@@ -86,7 +87,12 @@ def fit_ridge(data, alphas, responses=None, system=None):
     if values[0] == 0.0 and not isinstance(system, Decomposed):  # squaring would lose half of the digits
         system = decompose(data)
     elif system is None:
-        system = system_for(data)
+        try:
+            system = system_for(data)
+        except TooLarge:
+            if data.factor is not None and not (data.factor > 0).all():
+                raise
+            system = Krylov(data, values)
     W = np.empty((data.X.shape[1], len(alphas)))
     for alpha in values:
         these = np.flatnonzero(alphas == alpha)
