@@ -109,3 +109,28 @@ class RidgeShapes:
 
     def time_accumulate(self, problem):
         self.accumulator().add(self.few, self.y)
+
+
+class Classes:
+    """Logistic paths of 50 alphas, two classes and four."""
+
+    params = (["wide", "tall"], ["logistic", "multinomial"])
+    param_names = ("problem", "loss")
+
+    def setup(self, problem, loss):
+        from fastreg import fit_path
+
+        X, y = problems.ALL[problem]()
+        labels = np.searchsorted(np.quantile(y, [0.5] if loss == "logistic" else [0.25, 0.5, 0.75]), y)
+        self.fit = lambda: fit_path(X, labels, loss=loss, alphas=50, eps=0.03 if loss == "logistic" else 0.2)
+
+    def time_path(self, problem, loss):
+        self.fit()
+
+    def peakmem_path(self, problem, loss):
+        self.fit()
+
+    def track_gap(self, problem, loss):
+        return float(np.max(self.fit().relative_gaps))
+
+    track_gap.unit = "largest relative duality gap"
