@@ -36,24 +36,44 @@ ctypedef double (*Gap)(Py_ssize_t n, double parameter, const double* y, const do
 cdef double logistic(Py_ssize_t n, double parameter, const double* y, const double* z, const double* s, double* r,
                      double* h) noexcept nogil:
     """log(1 + e^z) - y z, for y in {0, 1}."""
-    cdef double minus[RUN]
     cdef double e[RUN]
     cdef double l[RUN]
-    cdef double total = 0.0, p, q, weight
+    cdef double p, q, small, large
     cdef Py_ssize_t i
     for i in range(n):
-        minus[i] = -fabs(z[i])
-    simd.exp(n, minus, e)
+        l[i] = -fabs(z[i])
+    simd.exp(n, l, e)
     simd.log1p(n, e, l)
     for i in range(n):
-        weight = 1.0 if s == NULL else s[i]
-        p, q = 1.0 / (1.0 + e[i]), e[i] / (1.0 + e[i])       # of |z|
-        h[i] = weight * p * q
-        if z[i] < 0.0:
-            p, q = q, p
-        r[i] = weight * (y[i] * q - (1.0 - y[i]) * p)
-        total += weight * (l[i] + (z[i] * (1.0 - y[i]) if z[i] > 0.0 else -z[i] * y[i]))
-    return total
+        large = 1.0 / (1.0 + e[i])                           # the probabilities of |z|
+        small = e[i] * large
+        p = small if z[i] < 0.0 else large
+        q = large if z[i] < 0.0 else small
+        h[i] = large * small
+        r[i] = y[i] * q - (1.0 - y[i]) * p
+        l[i] += 0.5 * (fabs(z[i]) + z[i]) * (1.0 - y[i]) + 0.5 * (fabs(z[i]) - z[i]) * y[i]
+    if s != NULL:
+        for i in range(n):
+            h[i] *= s[i]
+            r[i] *= s[i]
+            l[i] *= s[i]
+    return sum_of(n, l)
+
+
+cdef double sum_of(Py_ssize_t n, const double* x) noexcept nogil:
+    """In eight strands, which do not wait for each other."""
+    cdef double strand[8]
+    cdef Py_ssize_t i = 0, k
+    for k in range(8):
+        strand[k] = 0.0
+    while i + 8 <= n:
+        for k in range(8):
+            strand[k] += x[i + k]
+        i += 8
+    while i < n:
+        strand[0] += x[i]
+        i += 1
+    return ((strand[0] + strand[1]) + (strand[2] + strand[3])) + ((strand[4] + strand[5]) + (strand[6] + strand[7]))
 
 
 cdef inline double above(double a, double t) noexcept nogil:
@@ -69,18 +89,20 @@ cdef inline double above(double a, double t) noexcept nogil:
 
 cdef double logistic_gap(Py_ssize_t n, double parameter, const double* y, const double* z, const double* u,
                          const double* v, const double* s) noexcept nogil:
+    cdef double e[RUN]
+    cdef double total = 0.0, p, q, new
     cdef Py_ssize_t i
-    cdef double total = 0.0, p, q, e, new
     for i in range(n):
-        e = exp(-fabs(z[i]))
-        p, q = 1.0 / (1.0 + e), e / (1.0 + e)
+        e[i] = -fabs(z[i])
+    simd.exp(n, e, e)
+    for i in range(n):
+        p, q = 1.0 / (1.0 + e[i]), e[i] / (1.0 + e[i])
         if z[i] < 0.0:
             p, q = q, p
         new = v[i] + y[i]
         if new < -EDGE or new > 1.0 + EDGE:
             return INFINITY
-        e = (1.0 if s == NULL else s[i])
-        total += e * (above(p, (v[i] - u[i]) / p) + above(q, (u[i] - v[i]) / q))
+        total += (1.0 if s == NULL else s[i]) * (above(p, (v[i] - u[i]) / p) + above(q, (u[i] - v[i]) / q))
     return total
 
 
@@ -252,11 +274,9 @@ def level(
                 z[i] += at
         value = whole(loss, parameter, y, s, z, r, h)
         for steps in range(MOST_STEPS):
-            ahead = curvature = size = 0.0
+            ahead, curvature, size = sum_of(n, &r[0]), sum_of(n, &h[0]), 0.0
             for i in range(n):
-                ahead += r[i]
                 size += fabs(r[i])
-                curvature += h[i]
             if fabs(ahead) <= EXACT * size:
                 break
             if ahead > 0.0:
@@ -322,10 +342,7 @@ def search(
             if change <= DECREASE * t * slope:
                 break
             if change <= NOISE * size:
-                ahead_slope = 0.0
-                for i in range(n):
-                    ahead_slope -= r[i] * line[i]
-                ahead_slope /= total
+                ahead_slope = -simd.dot(n, &r[0], &line[0]) / total
                 for k in range(w.shape[0]):
                     to = w[k] + t * d[k]
                     ahead_slope += l2[k] * d[k] * to + l1[k] * d[k] * (
@@ -336,9 +353,7 @@ def search(
             t *= 0.5
         else:
             t = 0.0
-        for i in range(n):
-            sum_r += r[i]
-            sum_h += h[i]
+        sum_r, sum_h = sum_of(n, &r[0]), sum_of(n, &h[0])
     return t, new, sum_r, sum_h
 
 

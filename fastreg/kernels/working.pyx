@@ -107,18 +107,13 @@ def gap(
     const double[::1] lower,        # in   (k,)
     const double[::1] upper,        # in   (k,)
     const double[::1] norm,         # in   (k,)  curvatures
-    const double[::1] r,            # in   (n,)
-    const double[::1] h,            # in   (n,)
-    double total,                   # in   sum of the weights of the rows
-    double others,                  # in   gradient times coefficients of other problems with the same dual point
 ):
     """(kappa, duality gap): the dual point scaled by kappa is feasible, but for unpenalised features.
 
-    What these lack enters by a bound that is of the right size, not proved; so does the loss's part, by its first term
-    in 1 - kappa, on rows with h > 0.
+    What these lack enters by a bound that is of the right size, not proved.  The loss's part is not in it.
     """
-    cdef Py_ssize_t i, j, m = g.shape[0]
-    cdef double kappa = 1.0, gap = 0.0, off = 0.0, stretch = 0.0, excess, bound, c, a, b
+    cdef Py_ssize_t j, m = g.shape[0]
+    cdef double kappa = 1.0, gap = 0.0, off = 0.0, excess, bound, c, a, b
     with nogil:
         for j in range(m):
             if f1[j] == INFINITY:
@@ -146,7 +141,21 @@ def gap(
                 if a > 0.0 or b > 0.0:
                     gap += a * fabs(w[j]) + 0.5 * b * w[j] * w[j] - kappa * g[j] * w[j]
                     gap += sqrt(off * norm[j]) * fabs(w[j])
-        if kappa < 1.0:
-            for i in range(r.shape[0]):
-                stretch += r[i] * r[i] / h[i] if h[i] > 0.0 else 0.0
-    return kappa, gap + off + (1.0 - kappa) * others + 0.5 * (1.0 - kappa) * (1.0 - kappa) * stretch / total
+    return kappa, gap + off
+
+
+def stretch(const double[::1] r, const double[::1] h):
+    """The sum of r^2 / h over rows with h > 0: twice a loss's part of a gap, over (1 - kappa)^2, to first order."""
+    cdef Py_ssize_t i = 0, k, n = r.shape[0]
+    cdef double strand[4]
+    with nogil:
+        for k in range(4):
+            strand[k] = 0.0
+        while i + 4 <= n:
+            for k in range(4):
+                strand[k] += r[i + k] * r[i + k] / h[i + k] if h[i + k] > 0.0 else 0.0
+            i += 4
+        while i < n:
+            strand[0] += r[i] * r[i] / h[i] if h[i] > 0.0 else 0.0
+            i += 1
+    return (strand[0] + strand[1]) + (strand[2] + strand[3])

@@ -53,6 +53,7 @@ class GlmRun(Run):
         self.w, self.g = np.empty(0), np.empty(0)
         self.f1 = self.f2 = self.low = self.high = self.curvature = np.empty(0)
         self.ahead = 0.0  # mean of r: what the intercept still has to move
+        self.stretch = None  # what a gap's loss part is made of, computed when asked for
         self.model = None
         self.near = None  # features that are not far from leaving zero
         self.trail = []  # the last two solutions: (alpha, w, z, intercept)
@@ -119,6 +120,7 @@ class GlmRun(Run):
 
     def sum_up(self):
         """After z, r and h have been set anew: their sums."""
+        self.stretch = None
         self.sum_h = max(float(self.h.sum()), FLAT * self.total)
         self.ahead = float(self.r.sum()) / self.total if self.sample.centred else 0.0
 
@@ -224,11 +226,16 @@ class GlmRun(Run):
         return self.gap_of(*(parts if places is None else (part[places] for part in parts)), l1, l2)
 
     def gap_of(self, g, w, f1, f2, low, high, curvature, l1, l2):
-        self.kappa, gap = working.gap(
-            g, w, l1, l2, f1, f2, low, high, curvature, self.r, self.h, self.total, self.others
-        )
-        if self.kappa < 1.0 and self.task.loss in BENT:  # what rows without curvature add is of first order
-            gap += self.divergence(self.z, self.r, None, self.kappa) / self.total
+        self.kappa, gap = working.gap(g, w, l1, l2, f1, f2, low, high, curvature)
+        short = 1.0 - self.kappa
+        if short > 0.0:
+            gap += short * self.others
+            if self.task.loss in BENT:  # what rows without curvature add is of first order
+                gap += self.divergence(self.z, self.r, None, self.kappa) / self.total
+            else:
+                if self.stretch is None:
+                    self.stretch = working.stretch(self.r, self.h) / self.total
+                gap += 0.5 * short * short * self.stretch
         if self.ahead:
             gap += self.ahead**2 * self.total / self.sum_h
         return gap if l1 > 0.0 or l2 > 0.0 else min(gap, self.value / self.total)
@@ -279,7 +286,7 @@ class GlmRun(Run):
                 model.w, model.g, self.value, self.intercept, self.sum_h, self.ahead = before
                 here = self.z, self.r, self.h
                 (self.z, self.r, self.h), self.spare = self.spare, here
-                self.inner_gap, moved = last, not fresh
+                self.stretch, self.inner_gap, moved = None, last, not fresh
             fresh = moved and (stuck or self.worn_out(self.inner_gap / last, self.goal / max(self.inner_gap, 1e-300)))
             if fresh:
                 self.w[model.places], self.g[model.places] = model.w, model.g
@@ -350,6 +357,7 @@ class GlmRun(Run):
             return False
         self.spare = self.z, self.r, self.h
         self.z, self.r, self.h, self.value, self.sum_h = z, r, h, value, max(sum_h, FLAT * self.total)
+        self.stretch = None
         self.ahead = sum_r / self.total if self.sample.centred else 0.0
         model.w[moving] = w + d if t == 1.0 else w + t * d
         self.intercept += t * shift

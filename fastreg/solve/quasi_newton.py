@@ -4,9 +4,9 @@ Each iteration minimises the penalised model
 
     g'(w - x) + 1/2 (w - x)'(B + 2 diag(l2))(w - x) + 2 (l2 x)'(w - x) + sum_j l1_j |w_j|,   lower <= w <= upper,
 
-B the limited-memory BFGS matrix in its compact form (Byrd, Nocedal & Schnabel 1994), and searches the line to its minimum
-(Lee, Sun & Saunders 2014; Scheinberg & Tang 2016).  The model is solved on a working set: the coordinates that are not
-zero, and those that its gradient sets free.
+B the limited-memory BFGS matrix in its compact form (Byrd, Nocedal & Schnabel 1994), and searches the line to the
+minimum (Lee, Sun & Saunders 2014; Scheinberg & Tang 2016).  The model is solved on a working set: the coordinates that
+are not zero, and those that its gradient sets free.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,11 @@ SHRINK = 0.25  # of the model's scale, where the function curves downwards
 SUFFICIENT = 1e-4  # share of the predicted decrease that a step must bring (Armijo)
 NOISE = 1e-11  # of the objective: differences below may be rounding, and the slopes decide
 INNER = 1e-3  # stationarity of a model's solution, relative to that of its start
+BOTTOM = -1e30  # an objective below, relative to that of the start, has no minimum
 TRIALS = 40  # points on a line
+GUESSES = 500  # steps of the active set
+SWEEPS = 3  # of coordinate descent between exact steps,
+ROUNDS = 100  # so many times
 
 
 @dataclass
@@ -40,7 +44,7 @@ class Outcome:
     objective: float
     stationarity: float
     nit: int
-    status: str  # "stationary", "limit", "rounding" or "stopped"
+    status: str  # "stationary", "limit", "rounding", "unbounded" or "stopped"
 
 
 class Penalty:
@@ -68,7 +72,7 @@ class Penalty:
 
     def subgradient(self, x, slope, at=slice(None)):
         """Minimum-norm subgradient, coordinates of which no bound lets the descent through being zero."""
-        kink, right, left = self.kink[at], slope, slope
+        kink = self.kink[at]
         right, left = slope + np.where(x >= 0, kink, -kink), slope + np.where(x > 0, kink, -kink)
         out = np.where((right < 0) & (x < self.upper[at]), right, 0.0)
         return np.where((left > 0) & (x > self.lower[at]), left, out)
@@ -100,7 +104,7 @@ class CompactHessian:
         if not curvature > CURVED * size:
             self.theta *= SHRINK  # curved downwards: longer steps, until it is not
             return self.factor()
-        self.theta = size**2 / curvature
+        self.theta = size  # the geometric mean of the two usual choices, |y|^2 / s'y and s'y
         row = self.held.pop(0) if len(self.held) == self.memory else min(set(range(self.memory)) - set(self.held))
         self.held.append(row)
         self.S[row], self.Y[row] = s, y
@@ -120,8 +124,9 @@ class CompactHessian:
     def factor(self):
         """U' = C [S; Y], C the `coefficients`, from inner products alone.
 
-        With L the part of S Y' below its diagonal D, scaled to Z = L (theta D)^-1/2, and S S' + Z Z' = J J', the compact
-        form (Byrd, Nocedal & Schnabel 1994, 2.17) is U' = [D^-1/2 Y; J^-1 (theta^1/2 S + Z D^-1/2 Y)], s = [1; -1].
+        With L the part of S Y' below its diagonal D, scaled to Z = L (theta D)^-1/2, and S S' + Z Z' = J J', the
+        compact form (Byrd, Nocedal & Schnabel 1994, section 3.2) is U' = [D^-1/2 Y; J^-1 (theta^1/2 S + Z D^-1/2 Y)]
+        with s = [1; -1].
         """
         k, m, held = len(self.held), self.memory, np.array(self.held, dtype=int)
         products = self.SY[np.ix_(held, held)]
@@ -154,13 +159,14 @@ def solve_dense(U, signs, D, slope, x, penalty, at):
     H[np.diag_indices_from(H)] += D
     kink = penalty.kink[at]
     origin = np.where(kink > 0, 0.0, x)  # coordinates without a kink are counted from x: their bounds may exclude zero
-    low, high = penalty.lower[at] - origin, penalty.upper[at] - origin
+    start, low, high = x - origin, penalty.lower[at] - origin, penalty.upper[at] - origin
     active = ActiveSet(0, len(x) + 64)
     active.size = np.abs(slope).max()
     active.extend(np.zeros(len(x)), kink, np.zeros(len(x)), low, high)
     change = np.empty(len(x))
-    active.propose(H, -slope, np.zeros(len(x)), 0.0, x - origin, 1.0, 1.0, 0.0, 500, change)
-    return np.where(change == -x, 0.0, x + change)
+    active.propose(H, -slope, np.zeros(len(x)), 0.0, start, 1.0, 1.0, 0.0, GUESSES, change)
+    new = np.where(change == high - start, penalty.upper[at], x + change)  # at a bound to the last bit
+    return np.where(change == low - start, penalty.lower[at], new)
 
 
 def solve_compact(U, signs, plus, D, slope, x, penalty, at, goal):
@@ -175,8 +181,8 @@ def solve_compact(U, signs, plus, D, slope, x, penalty, at, goal):
         v = U @ d
         return slope @ d + 0.5 * (D @ (d * d) + signs @ (v * v)) + kink @ (np.abs(w) - np.abs(x))
 
-    for _ in range(100):
-        descend(rows, plus, D, curvature, slope, x, kink, low, high, 3, 0.0, w, products)
+    for _ in range(ROUNDS):
+        descend(rows, plus, D, curvature, slope, x, kink, low, high, SWEEPS, 0.0, w, products)
         d = w - x
         products = signs * (U @ d)
         gradient = slope + D * d + rows @ products
@@ -202,7 +208,7 @@ def solve_compact(U, signs, plus, D, slope, x, penalty, at, goal):
 
 
 def solve_model(hessian, x, slope, subgradient, penalty):
-    """The minimum of the model over all coordinates, as the new point and the working set."""
+    """(the minimum of the model over all coordinates, the working set that it took)."""
     goal = INNER * np.abs(subgradient).max()
     inside = ((x != 0) & penalty.movable) | (subgradient != 0)
     while True:
@@ -281,6 +287,7 @@ def run(objective, x, penalty, tol, max_iter, report):
     """
     hessian = CompactHessian(len(x))
     loss, gradient = objective.value(x), objective.gradient(x)
+    bottom = BOTTOM * (1.0 + abs(loss + penalty.value(x)))
     nit, fresh = 0, True
 
     def outcome(status):
@@ -296,6 +303,8 @@ def run(objective, x, penalty, tol, max_iter, report):
             return outcome("stopped")
         if np.abs(subgradient).max() <= tol:
             return outcome("stationary")
+        if loss + penalty.value(x) < bottom:
+            return outcome("unbounded")
         if nit >= max_iter:
             return outcome("limit")
         target, at = solve_model(hessian, x, slope, subgradient, penalty)
@@ -308,6 +317,6 @@ def run(objective, x, penalty, tol, max_iter, report):
             continue
         new, new_loss, new_gradient = found
         fresh = False
-        hessian.learn(new - x, np.where(penalty.movable, new_gradient - gradient, 0.0), at)
+        hessian.learn(new - x, new_gradient - gradient, at)
         x, loss, gradient = new, new_loss, new_gradient
         nit += 1
