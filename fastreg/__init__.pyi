@@ -2,6 +2,8 @@ from sklearn.exceptions import ConvergenceWarning as ConvergenceWarning
 
 from fastreg.accumulator import GramAccumulator as GramAccumulator
 from fastreg.accumulator import cross_validate_blocks as cross_validate_blocks
+from fastreg.composite import minimize as minimize
+from fastreg.composite import minimize_path as minimize_path
 from fastreg.models import ElasticNet as ElasticNet
 from fastreg.models import ElasticNetCV as ElasticNetCV
 from fastreg.models import HuberElasticNet as HuberElasticNet
@@ -21,6 +23,7 @@ from fastreg.path import enet_path as enet_path
 from fastreg.path import fit_path as fit_path
 from fastreg.path import fit_paths as fit_paths
 from fastreg.path import lasso_path as lasso_path
+from fastreg.report.decision_plots import plot_decision_boundary as plot_decision_boundary
 from fastreg.result import RegularizationPath as RegularizationPath
 from fastreg.ridge_trace import ridge_path as ridge_path
 from fastreg.selection.responses import cross_validate_paths as cross_validate_paths
@@ -33,6 +36,8 @@ __all__ = [
     "lasso_path",
     "enet_path",
     "ridge_path",
+    "minimize",
+    "minimize_path",
     "Lasso",
     "ElasticNet",
     "LassoCV",
@@ -48,6 +53,7 @@ __all__ = [
     "SquaredHingeClassifier",
     "StabilitySelection",
     "cross_validate_paths",
+    "plot_decision_boundary",
     "GramAccumulator",
     "cross_validate_blocks",
     "ConvergenceWarning",

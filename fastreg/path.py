@@ -15,6 +15,7 @@ from fastreg.solve import Task, solve_tasks
 
 # A gap of this many parts of the null objective is rounding; no number of iterations would lower it reliably.
 _ROUNDING = 64 * np.finfo(np.float64).eps
+_SEPARATED = 1e-9  # of the null deviance: less is left where classes are separable
 
 
 @dataclass(eq=False)
@@ -156,7 +157,7 @@ def fit_path(
     Warns
     -----
     ConvergenceWarning
-        Once, if some gap is above `tol` after `max_iter` iterations.
+        Once, if some gap is above `tol` after `max_iter` iterations, or if alpha is 0 and classes are separable.
 
     Examples
     --------
@@ -319,6 +320,7 @@ def solve(X, names, tasks, *, precompute, n_jobs, verbose=0):
         validation.check_finite(X, names)  # if that is what the engine met, say where
         raise
     _warn_unless_converged(tasks, solutions)
+    _warn_if_separable(tasks, solutions)
     return solutions
 
 
@@ -355,6 +357,21 @@ def _warn_unless_converged(tasks, solutions):
         ConvergenceWarning,
         stacklevel=_depth_of_caller(),
     )
+
+
+def _warn_if_separable(tasks, solutions):
+    for task, solution in zip(tasks, solutions, strict=True):
+        if task.classes is None or solution.alphas[-1] > 0 or solution.deviance_ratio[-1] < 1.0 - _SEPARATED:
+            continue
+        from sklearn.exceptions import ConvergenceWarning
+
+        warnings.warn(
+            "the classes are separable: at alpha=0 the loss has no minimum, the coefficients grow without limit, and "
+            "those returned are where the loss fell below its tolerance. Use a positive alpha (a finite C).",
+            ConvergenceWarning,
+            stacklevel=_depth_of_caller(),
+        )
+        return
 
 
 def _depth_of_caller():

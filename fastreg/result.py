@@ -357,11 +357,11 @@ class RegularizationPath:
         return replace(self, coefs=coefs, intercepts=intercepts, deviance_ratio=ratios, _source=None)
 
     def plot(self, ax=None, n_labels=8, *, scale=None):
-        """Draw the coefficients against alpha; needs matplotlib.
+        """Draw the coefficients against alpha, for ``loss="multinomial"`` in a panel for each class; needs matplotlib.
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, default=None
+        ax : matplotlib.axes.Axes, or sequence of K of them for ``loss="multinomial"``, default=None
             None makes a new figure.
         n_labels : int, default=8
             How many of the largest coefficients are labelled.
@@ -370,7 +370,7 @@ class RegularizationPath:
 
         Returns
         -------
-        matplotlib.axes.Axes
+        matplotlib.axes.Axes, or ndarray of shape (K,) of them
         """
         from fastreg.report.plots import plot_path
 

@@ -252,7 +252,7 @@ def test_parquet_is_as_csv(capsys, table, model, tmp_path):
     assert "'inf' in column 'a', row 1, is not" in message(*cv, a=np.full(N, np.inf))
     assert "column 'a' is of type list<" in message(*cv, a=[[1.0]] * N)
     assert "column 'kind' holds numbers where the model knows texts" in message("predict", model, file, kind=data["a"])
-    assert "the target 'y' must be numeric: row 1 holds 'red'" in message(*cv, y=["red"] * N)
+    assert "the target 'y' is 'red' in every row" in message(*cv, y=["red"] * N)
     assert "there are no rows" in message(*cv, **{name: values[:0] for name, values in data.items()})
     file.write_bytes(b"PAR1 and nothing else")
     assert "not a Parquet file that can be read" in fails(capsys, *cv)
@@ -331,7 +331,7 @@ OUT = ("--out", "coefs.csv")
     [
         (["cv", "FILE"], "say which column to predict with --target COLUMN"),
         (["cv", "FILE", "--target", "z"], "there is no column 'z'"),
-        (["cv", "FILE", "--target", "kind", "--drop", "id"], "the target 'kind' must be numeric: line 2"),
+        (["cv", "FILE", "--target", "id"], "the target 'id' has 90 different texts in 90 rows: an identifier?"),
         (["cv", "FILE", "--target", "y"], "leave it out with --drop id"),
         (["cv", "FILE", *BASE, "--folds", "1"], "--folds must be at least 2"),
         (["cv", "FILE", *BASE, "--folds", "91"], "too few rows: --folds 91 needs at least 91, there are 90"),
@@ -439,13 +439,21 @@ def test_bad_files_to_predict(capsys, tmp_path, model):
         ({"source": "paper"}, "damaged model file (source 'paper')"),
         ({"source": "svmlight"}, "is not an index"),
         ({"target": 3}, "damaged model file (3 is not a text)"),
+        ({"loss": "absolute"}, "damaged model file (loss 'absolute')"),
+        ({"loss": "logistic"}, "damaged model file (None is not a list)"),
+        ({"loss": "logistic", "classes": ["no"]}, "damaged model file (classes ['no'])"),
+        ({"loss": "logistic", "classes": ["yes", "no"]}, "damaged model file (classes ['yes', 'no'])"),
+        ({"loss": "logistic", "classes": ["no", 1]}, "damaged model file (1 is not a text)"),
+        ({"loss": "logistic", "classes": [0, "no"]}, "damaged model file ('no' is not a number)"),
+        ({"loss": "multinomial", "classes": [0, 1, 2]}, "damaged model file (0.5 is not a list)"),
+        ({"loss": "multinomial", "classes": [0, 1, 2], "intercept": [1.0, 2.0]}, "(2 numbers in place of 3)"),
     ],
 )
 def test_bad_model_files(capsys, tmp_path, table, changed, message):
     content = {
         "format": "fastreg linear model", "version": 1, "fastreg": "0.1.0", "source": "table", "target": "y",
-        "columns": [{"name": "a"}], "degree": 1, "alpha": 0.1, "l1_ratio": 1.0, "standardize": True, "intercept": 0.5,
-        "coefficients": {"a": 1.5}, "products": {},
+        "columns": [{"name": "a"}], "degree": 1, "alpha": 0.1, "l1_ratio": 1.0, "standardize": True, "loss": "squared",
+        "classes": None, "intercept": 0.5, "coefficients": {"a": 1.5}, "products": {},
     }  # fmt: skip
     file = tmp_path / "model.json"
     file.write_text(json.dumps(content), encoding="utf-8")

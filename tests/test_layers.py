@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "result": SOLVE | {"validation", "loss"},
     "path": SOLVE | {"validation", "loss", "result"},
     "accumulator": PATH,
+    "composite": SOLVE | {"validation"},
     "ridge_trace": SOLVE | {"validation", "result"},
     "dask": {"accumulator"},
     "models": PATH | {"selection", "accumulator"},

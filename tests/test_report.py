@@ -85,7 +85,11 @@ def test_drop_leaves_out_whatever_is_inside(tmp_path):
         ("a,a,y\n1,2,3\n", r"2 columns are called 'a'"),
         (",a,y\n1,2,3\n", r"column 1 has no name"),
         ("a,b\n1,2\n", r"--target: there is no column 'y'; the columns are 'a', 'b'"),
-        ("a,y\n1,low\n2,high\n", r"target 'y' must be numeric: line 2 holds 'low'"),
+        (
+            "a,y\n1,low\n2,3\n3,4\n",
+            r"the target 'y' mixes numbers and text \(1 of 3 rows\): line 2 holds 'low': mend it$",
+        ),
+        ("a,y\n1,low\n2,low\n", r"target 'y' is 'low' in every row"),
         ("a,y\n1,2\n3,2\n", r"target 'y' is 2 in every row"),
         ("y\n1\n2\n", r"no column is left"),
         ("a,y\n1,2\n2,3\nthree,4\n", r"column 'a' mixes numbers and text \(1 of 3 rows\): line 4 holds 'three'"),
@@ -148,9 +152,10 @@ def test_entries_are_what_they_say(comparison):
     assert [entry.penalty.split()[0] for entry in comparison.entries] == ["none", "L2", "L1", "L1"]
     for entry in comparison.entries:
         residual = data.y[test] - data.X[test] @ entry.coef - entry.intercept
-        assert_allclose(entry.test_rmse, np.sqrt((residual**2).mean()), rtol=1e-10)
-        assert_allclose(entry.test_r2, 1 - (residual**2).sum() / ((data.y[test] - data.y[test].mean()) ** 2).sum())
-        assert_allclose(entry.test_errors, np.abs(residual), rtol=1e-8, atol=1e-10)
+        assert_allclose(entry.test_error, np.sqrt((residual**2).mean()), rtol=1e-10)
+        assert_allclose(entry.test_share, 1 - (residual**2).sum() / ((data.y[test] - data.y[test].mean()) ** 2).sum())
+        assert_allclose(entry.test_errors, residual**2, rtol=1e-8, atol=1e-10)
+        assert entry.accuracy is None
         assert 0 <= entry.certificate < 1e-9
         assert entry.seconds > 0
     plain = comparison.entries[0]
@@ -168,7 +173,7 @@ def test_alpha_minimises_the_error_of_the_folds(comparison):
         path = fit_path(X[rest], y[rest], alphas=lasso.path.alphas, standardize=True)
         squares = squares + ((y[part, None] - X[part] @ path.coefs - path.intercepts) ** 2).sum(axis=0)
     assert_allclose(lasso.alpha, lasso.path.alphas[squares.argmin()])
-    assert_allclose(lasso.cv_rmse, np.sqrt(squares.min() / len(y)), rtol=1e-6)
+    assert_allclose(lasso.cv_error, np.sqrt(squares.min() / len(y)), rtol=1e-6)
 
 
 def test_compare_is_reproducible_and_reports_progress(comparison):
@@ -177,7 +182,7 @@ def test_compare_is_reproducible_and_reports_progress(comparison):
     assert steps == [(k, 20) for k in range(1, 21)]
     for a, b in zip(again.entries, comparison.entries, strict=True):
         assert (a.coef == b.coef).all()
-    assert compare(problem(), folds=4, seed=1).entries[2].test_rmse != comparison.entries[2].test_rmse
+    assert compare(problem(), folds=4, seed=1).entries[2].test_error != comparison.entries[2].test_error
 
 
 def test_wide_data():
@@ -185,7 +190,7 @@ def test_wide_data():
     plain, _, lasso, _ = result.entries
     assert plain.n_features == 150
     assert lasso.n_features < 100
-    assert lasso.test_rmse < plain.test_rmse
+    assert lasso.test_error < plain.test_error
     assert max(entry.certificate for entry in result.entries) < 1e-9
 
 
@@ -204,7 +209,7 @@ def with_errors(comparison, **changes):
     entries = list(comparison.entries)
     for key, (cv, rmse, errors) in changes.items():
         k = int(key[1])
-        entries[k] = replace(entries[k], cv_rmse=cv, test_rmse=rmse, test_errors=np.asarray(errors), test_r2=0.5)
+        entries[k] = replace(entries[k], cv_error=cv, test_error=rmse, test_errors=np.asarray(errors), test_share=0.5)
     return replace(comparison, n_test=100, entries=tuple(entries))
 
 
@@ -247,7 +252,7 @@ def test_format_comparison(comparison):
     assert reading(comparison).split(":")[0].split(",")[0] in text
     for entry in comparison.entries:
         (line,) = [line for line in text.splitlines() if line.startswith(entry.penalty + "  ")]
-        assert f"{entry.test_rmse:.4g}" in line
+        assert f"{entry.test_error:.4g}" in line
         assert str(entry.n_features) in line.split()
     assert max(map(len, text.splitlines())) <= 110
 

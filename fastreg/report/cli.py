@@ -78,8 +78,9 @@ def _parser():
         "Text columns become one 0/1 feature per level. Missing values are an error that says where.",
     )
     compare.add_argument("file", metavar="FILE.csv")
-    compare.add_argument("--target", required=True, metavar="COLUMN", help="the numeric column to predict")
+    compare.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict: numbers or labels")
     compare.add_argument("--drop", action="append", default=[], metavar="COLUMN", help="leave out; may be repeated")
+    _add_loss(compare)
     fit = commands.add_parser(
         "fit",
         help="a path for a CSV or Parquet file larger than memory",
@@ -107,9 +108,10 @@ def _parser():
 def _add_cv(commands):
     parser = commands.add_parser(
         "cv",
-        help="a lasso or elastic net by cross-validation, saved for `fastreg predict`",
+        help="a lasso or elastic net by cross-validation, of numbers or labels, saved for `fastreg predict`",
         description="Choose the penalty of a lasso or an elastic net by cross-validation, fit all rows with it and "
-        "save the model. FILE is CSV, read as by compare, Parquet, or in svmlight format, which stays sparse.",
+        "save the model. A target of labels makes it a classifier. FILE is CSV, read as by compare, Parquet, or in "
+        "svmlight format, which stays sparse.",
     )
     _add_data(parser)
     parser.add_argument("--rule", choices=("min", "1se"), default="min",
@@ -120,6 +122,9 @@ def _add_cv(commands):
     parser.add_argument("--alphas", type=int, metavar="N", default=100, help="length of the grid (default 100)")
     parser.add_argument("--standardize", action=argparse.BooleanOptionalAction, default=True,
                         help="penalise coefficients of columns in standard units (default)")  # fmt: skip
+    parser.add_argument("--scoring", metavar="NAME",
+                        help="what to choose by: deviance (default; of numbers the mean squared error), or a scorer of "
+                             "scikit-learn, such as accuracy or roc_auc")  # fmt: skip
     parser.add_argument("--out", metavar="MODEL.json", help="save the model")
     _add_options(parser, dict.fromkeys(("plot", "folds", "seed", "degree"), argparse.SUPPRESS))
 
@@ -129,7 +134,8 @@ def _add_predict(commands):
         "predict",
         help="predict the rows of a file with a saved model",
         description="Predict with a model that `fastreg cv --out` saved. Columns are found by their names; those that "
-        "the model does not use may be missing. If the target is there too, R^2 and RMSE go to stderr.",
+        "the model does not use may be missing. The model knows its loss: a classifier gives labels and the "
+        "probability of each class. If the target is there too, R^2 and RMSE, or accuracy and deviance, go to stderr.",
     )
     parser.add_argument("model", metavar="MODEL.json")
     parser.add_argument("file", metavar="FILE", help="CSV, Parquet or svmlight, as for the fit")
@@ -140,7 +146,8 @@ def _add_path(commands):
     parser = commands.add_parser(
         "path",
         help="coefficients along the whole path of a lasso or elastic net, as CSV",
-        description="Fit a lasso or elastic net at every alpha of a grid and write the coefficients.",
+        description="Fit a lasso or elastic net at every alpha of a grid and write the coefficients, for more than two "
+        "classes a line for each of them.",
     )
     _add_data(parser)
     parser.add_argument("--out", required=True, metavar="FILE.csv",
@@ -155,8 +162,19 @@ def _add_path(commands):
 
 def _add_data(parser):
     parser.add_argument("file", metavar="FILE", help="CSV, Parquet or svmlight")
-    parser.add_argument("--target", metavar="COLUMN", help="the numeric column to predict; not needed for svmlight")
+    parser.add_argument("--target", metavar="COLUMN", help="the column to predict: numbers or labels; not needed for "
+                                                             "svmlight")  # fmt: skip
     parser.add_argument("--drop", action="append", default=[], metavar="COLUMN", help="leave out; may be repeated")
+    _add_loss(parser)
+
+
+def _add_loss(parser):
+    from fastreg.loss import LOSSES
+
+    text = "by default logistic for a target of two values, multinomial for more texts, squared for other numbers"
+    parser.add_argument("--loss", choices=LOSSES, help=text)
+    text = "of the Huber loss, in units of the target (default: 1.35 robust standard deviations of it)"
+    parser.add_argument("--delta", type=float, metavar="D", help=text)
 
 
 def _add_options(parser, defaults):

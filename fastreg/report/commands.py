@@ -25,9 +25,12 @@ def compare(arguments):
         _check_plot(arguments.plot)
 
     from fastreg.report import data
+    from fastreg.report.losses import with_loss
 
     if arguments.command == "compare":
+        _check_delta(arguments)
         problem = data.read_csv(arguments.file, arguments.target, arguments.drop)
+        problem = with_loss(problem, arguments.loss, arguments.delta)
         degree = 1 if arguments.degree is None else arguments.degree
     else:
         problem = data.load_diabetes()
@@ -81,13 +84,14 @@ def cv(arguments):
     """Choose the penalty by cross-validation, and save the model."""
     _check_penalty(arguments.alphas, arguments.l1_ratio)
     _check_outputs(arguments)
+    _check_scoring(arguments.scoring)
     data = _problem(arguments)
 
     from fastreg.report import fits
 
     found = fits.search(
         data, l1_ratios=list(dict.fromkeys(arguments.l1_ratio)), alphas=arguments.alphas, folds=arguments.folds,
-        seed=arguments.seed, rule=arguments.rule, standardize=arguments.standardize,
+        seed=arguments.seed, rule=arguments.rule, standardize=arguments.standardize, scoring=arguments.scoring,
     )  # fmt: skip
     text = f"{fits.format_search(found)}\n"
     if arguments.out is not None:
@@ -112,15 +116,16 @@ def predict(arguments):
     if arguments.out is not None:
         _check_writable("--out", arguments.out)
 
-    from fastreg.report.model_file import predict_file, read_model, score
+    from fastreg.report.model_file import format_predictions, predict_file, read_model, score
 
-    prediction, y = predict_file(read_model(arguments.model), arguments.file)
-    text = "\n".join(["prediction", *map(repr, prediction.tolist())])
+    model = read_model(arguments.model)
+    z, y = predict_file(model, arguments.file)
+    text = format_predictions(model, z)
     if arguments.out is not None:
         with open(arguments.out, "w", encoding="utf-8") as out:
             out.write(f"{text}\n")
-        text = f"{len(prediction)} prediction{'s' * (len(prediction) != 1)}: {arguments.out}"
-    found = None if y is None else score(y, prediction)
+        text = f"{len(z)} prediction{'s' * (len(z) != 1)}: {arguments.out}"
+    found = None if y is None else score(model, z, y)
     if found is not None:
         print(f"fastreg: {found}", file=sys.stderr)
     return text
@@ -147,15 +152,18 @@ def _problem(arguments):
     """The data that the arguments name, with features of different names."""
     from fastreg.report import inputs
     from fastreg.report.data import DataError, expand
+    from fastreg.report.losses import with_loss
 
+    _check_delta(arguments)
     file, degree = arguments.file, 1 if arguments.degree is None else arguments.degree
     if inputs.is_svmlight(file):
         if arguments.drop or degree > 1:
             raise UsageError(f"{file}: --drop and --degree do not go with a file in svmlight format")
-        return inputs.svmlight_problem(file, arguments.target)
+        return with_loss(inputs.svmlight_problem(file, arguments.target), arguments.loss, arguments.delta)
     if arguments.target is None:
         raise UsageError(f"{file}: say which column to predict with --target COLUMN")
-    data = expand(inputs.read_table(file, arguments.target, arguments.drop), degree)
+    data = inputs.read_table(file, arguments.target, arguments.drop)
+    data = expand(with_loss(data, arguments.loss, arguments.delta), degree)
     seen = set()
     for name in data.feature_names.tolist():
         if name in seen:
@@ -178,6 +186,22 @@ def _check_penalty(alphas, l1_ratios):
             raise UsageError(f"--l1-ratio must lie above 0 and not above 1, got {ratio:g}")
     if alphas < 1:
         raise UsageError(f"--alphas must be at least 1, got {alphas}")
+
+
+def _check_delta(arguments):
+    delta = arguments.delta
+    if delta is not None and arguments.loss != "huber":
+        raise UsageError("--delta goes with --loss huber alone")
+    if delta is not None and not 0 < delta < float("inf"):
+        raise UsageError(f"--delta must be positive and finite, got {delta:g}")
+
+
+def _check_scoring(scoring):
+    from sklearn.metrics import get_scorer_names
+
+    if scoring not in (None, "deviance", "mse", "mae", *get_scorer_names()):
+        raise UsageError(f"--scoring {scoring} is unknown: take deviance, or a scorer of scikit-learn such as "
+                         "accuracy, balanced_accuracy, roc_auc, f1, neg_log_loss, r2")  # fmt: skip
 
 
 def _check_fit(arguments):

@@ -1,12 +1,15 @@
 """Which penalty, and what does it buy: the same rows, folds and certificate for four ways to fit."""
 
 import math
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
 
 from fastreg.report.data import DataError
+from fastreg.report.loss_search import search_paths
+from fastreg.report.losses import CLASS_LOSSES, check_classes, codes_of, null_deviances, unit_deviances
 from fastreg.solve.ridge import fit_ridge
 from fastreg.solve.ridge_data import RidgeData, spreads
 
@@ -35,16 +38,20 @@ class Entry:
     penalty : str
     alpha : float
         0 for least squares.
-    coef : ndarray of shape (p,), float64
-    intercept : float
-    cv_rmse, test_rmse, test_r2 : float
-        Root mean squared error over the folds; the same and R^2 (about the mean of the held-out rows) on the
-        held-out rows.
+    coef : ndarray of shape (p,), or (p, K) for the multinomial loss, float64
+    intercept : float or ndarray of shape (K,)
+    cv_error, test_error : float
+        Over the folds and on the held-out rows, the root mean squared error for the squared loss, the mean deviance for
+        others.
+    test_share : float
+        R^2 about the mean of the held-out rows; for other losses 1 less the deviance over that of the null model.
+    accuracy : float or None
+        Share of the held-out rows whose class is predicted.
     test_errors : ndarray of shape (m,), float64
-        Absolute errors on the held-out rows.
+        Deviances of the held-out rows, for the squared loss squared errors.
     certificate : float
-        Duality gap over the objective of the null model; for least squares the norm of the gradient relative to its
-        norm at zero.
+        Duality gap over the objective of the null model; for alpha = 0 the norm of the gradient relative to its norm at
+        zero if the loss is the squared one.
     edge : bool
         The chosen alpha is the first or the last of its grid.
     seconds : float
@@ -57,9 +64,10 @@ class Entry:
     alpha: float
     coef: np.ndarray
     intercept: float
-    cv_rmse: float
-    test_rmse: float
-    test_r2: float
+    cv_error: float
+    test_error: float
+    test_share: float
+    accuracy: float | None
     test_errors: np.ndarray
     certificate: float
     edge: bool
@@ -68,12 +76,15 @@ class Entry:
 
     @property
     def n_features(self):
-        return int(np.count_nonzero(self.coef))
+        return int(np.count_nonzero(self.coef if self.coef.ndim == 1 else self.coef.any(axis=1)))
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Least squares first, then the penalties, all on the same split."""
+    """No penalty first, then the penalties, all on the same split.
+
+    `null_error` and `null_accuracy` are those of the null model of the training rows on the held-out rows.
+    """
 
     data: object
     n_train: int
@@ -81,6 +92,8 @@ class Comparison:
     folds: int
     seed: int
     scale: np.ndarray  # (p,) standard deviations of the training columns
+    null_error: float
+    null_accuracy: float | None
     entries: tuple
 
 
@@ -112,24 +125,46 @@ def compare(data, *, test_size=0.25, folds=10, seed=0, progress=None):
     """
     import fastreg.models  # noqa: F401  # takes a while, which should not count as time of the first fit
 
-    train, test = split(data.X.shape[0], test_size, folds, seed)
+    classes = data.loss in CLASS_LOSSES
+    train, test = split(data.X.shape[0], test_size, folds, seed, data.y if classes else None)
     X, y = data.X[train], data.y[train]
+    if classes:
+        check_classes(data, train, folds)
     scale = X.std(axis=0)
     if y.min() == y.max():
         raise DataError(f"the target '{data.target}' is constant in the training rows: try another --seed")
     if not (X.min(axis=0) < X.max(axis=0)).any():
         raise DataError("no feature varies in the training rows: there is nothing to predict from")
 
-    parts = np.array_split(np.random.default_rng([seed, 1]).permutation(len(y)), folds)
-    ways = {
-        "none (least squares)": _Ridge(np.zeros(1), data.feature_names),
-        # Eigenvalues of a correlation matrix lie between 0 and p: above them everything is shrunk, far below nothing.
-        "L2 (ridge)": _Ridge(np.geomspace(100, 1e-7, 100) * X.shape[1], data.feature_names),
-        "L1 (lasso)": _Sparse(1.0),
-        "L1 + L2 (elastic net)": _Sparse(0.5),
-    }
+    order = np.random.default_rng([seed, 1]).permutation(len(y))
+    if classes:
+        order = order[np.argsort(y[order], kind="stable")]
+        parts = [order[k::folds] for k in range(folds)]  # of each class as many
+    else:
+        parts = np.array_split(order, folds)
+    if data.loss == "squared":
+        ways = {
+            "none (least squares)": _Ridge(np.zeros(1), data.feature_names),
+            # Eigenvalues of a correlation matrix lie between 0 and p: above them everything is shrunk, far below
+            # nothing.
+            "L2 (ridge)": _Ridge(np.geomspace(100, 1e-7, 100) * X.shape[1], data.feature_names),
+            "L1 (lasso)": _Sparse(1.0),
+            "L1 + L2 (elastic net)": _Sparse(0.5),
+        }
+    else:
+        rows = replace(data, X=X, y=y)
+        ways = {
+            "none": _Loss(rows, 1.0, np.zeros(1)),
+            "L2 (ridge)": _Loss(rows, 0.0, 50),
+            "L1 (lasso)": _Loss(rows, 1.0, 50),
+            "L1 + L2 (elastic net)": _Loss(rows, 0.5, 50),
+        }
     total, done = len(ways) * (folds + 1), 0
     entries = []
+
+    def unit(mean):
+        """A mean of errors as it is shown: of squares the root."""
+        return math.sqrt(mean) if data.loss == "squared" else float(mean)
 
     def fitted():
         nonlocal done
@@ -139,32 +174,40 @@ def compare(data, *, test_size=0.25, folds=10, seed=0, progress=None):
 
     for penalty, way in ways.items():
         start = perf_counter()
-        path, squares = way.search(X, y, parts, fitted)
-        best = int(squares.argmin())  # of equals the largest alpha
+        path, sums = way.search(X, y, parts, fitted)
+        best = int(sums.argmin())  # of equals the largest alpha
         seconds = perf_counter() - start
-        errors = np.abs(data.y[test] - _predict(path, data.X[test])[:, best])
-        spread = ((data.y[test] - data.y[test].mean()) ** 2).sum()
+        z = _predict(path, data.X[test], best)
+        errors = unit_deviances(data.loss, data.y[test], z, data.delta)
+        if data.loss == "squared":
+            nulls = (data.y[test] - data.y[test].mean()) ** 2
+        else:
+            nulls = null_deviances(data.loss, data.y[test], path, data.delta)
         entries.append(
             Entry(
                 penalty=penalty,
                 alpha=float(path.alphas[best]),
                 coef=_column(path.coefs, best),
-                intercept=float(path.intercepts[best]),
-                cv_rmse=math.sqrt(squares[best] / len(y)),
-                test_rmse=math.sqrt((errors**2).mean()),
-                test_r2=1 - float((errors**2).sum() / spread) if spread > 0 else math.nan,
+                intercept=path.intercepts[best],
+                cv_error=unit(sums[best] / len(y)),
+                test_error=unit(errors.mean()),
+                test_share=1 - float(errors.sum() / nulls.sum()) if nulls.any() else math.nan,
+                accuracy=float((codes_of(data.loss, z) == data.y[test]).mean()) if classes else None,
                 test_errors=errors,
                 certificate=float(path.relative_gaps[best]),
-                edge=len(squares) > 1 and best in (0, len(squares) - 1),
+                edge=len(sums) > 1 and best in (0, len(sums) - 1),
                 seconds=seconds,
                 path=path,
             )
         )
-    return Comparison(data, len(train), len(test), folds, seed, scale, tuple(entries))
+    most = float((data.y[test] == np.bincount(y.astype(np.intp)).argmax()).mean()) if classes else None
+    return Comparison(
+        data, len(train), len(test), folds, seed, scale, unit(nulls.mean()), most, tuple(entries)
+    )  # fmt: skip
 
 
-def split(n, test_size, folds, seed):
-    """Seeded split of n rows into training and held-out rows, both sorted.
+def split(n, test_size, folds, seed, codes=None):
+    """Seeded split of n rows into training and held-out rows, both sorted; with codes (n,) in the same shares of each.
 
     Returns
     -------
@@ -180,6 +223,10 @@ def split(n, test_size, folds, seed):
         raise DataError(f"too few rows: {n} rows with --test-size {test_size:g} leave {held_out} to test on and "
                         f"{n - held_out} to train on; --folds {folds} needs {2 * folds}, the test 2")  # fmt: skip
     order = np.random.default_rng([seed, 0]).permutation(n)
+    if codes is not None:
+        order = order[np.argsort(codes[order], kind="stable")]
+        chosen = ((np.arange(held_out) + 0.5) * n / held_out).astype(np.intp)
+        return np.sort(np.delete(order, chosen)), np.sort(order[chosen])
     return np.sort(order[held_out:]), np.sort(order[:held_out])
 
 
@@ -188,6 +235,8 @@ def reading(comparison):
 
     The choice is the one of cross-validation; the held-out rows only report. Two fits are told apart by the sign test:
     one has to be closer on clearly more rows (two standard deviations), since a mean of squares can hang on one row.
+    Classifiers are told apart by the mean of their differences instead: one that is too sure of itself is closer on
+    most rows, and all the worse on the others.
 
     Parameters
     ----------
@@ -199,41 +248,49 @@ def reading(comparison):
     """
     plain, *penalized = comparison.entries
     n, p = comparison.n_test, comparison.data.X.shape[1]
-    best = min(comparison.entries, key=lambda entry: entry.cv_rmse)
+    squared = comparison.data.loss == "squared"
+    noun, without = ("error", "plain least squares") if squared else ("deviance", "the fit without one")
+    best = min(comparison.entries, key=lambda entry: entry.cv_error)
     if best is plain:
-        other = min(penalized, key=lambda entry: entry.cv_rmse)
-        return (f"No penalty helps here: cross-validation prefers plain least squares, whose error on the {n} "
-                f"held-out rows is {plain.test_rmse:.4g}; the best penalty, {other.penalty}, "
-                f"has {other.test_rmse:.4g}.")  # fmt: skip
+        other = min(penalized, key=lambda entry: entry.cv_error)
+        return (f"No penalty helps here: cross-validation prefers {without}, whose {noun} on the {n} "
+                f"held-out rows is {plain.test_error:.4g}; the best penalty, {other.penalty}, "
+                f"has {other.test_error:.4g}.")  # fmt: skip
 
-    z, wins = _sign_test(best, plain)
-    numbers = f"{best.test_rmse:.4g} against {plain.test_rmse:.4g} without a penalty"
-    lower = best.test_rmse < plain.test_rmse
+    z, wins = _standard_score(best, plain)
+    rows = f"closer on {wins} of them"
+    if best.accuracy is not None:
+        rows = f"right on {round(n * best.accuracy)} of them against {round(n * plain.accuracy)}"
+    numbers = f"{best.test_error:.4g} against {plain.test_error:.4g} without a penalty"
+    lower = best.test_error < plain.test_error
     if lower and z >= 2:
-        less = f"{1 - best.test_rmse / plain.test_rmse:.0%} less" if plain.test_rmse < 100 * best.test_rmse else (
-            f"{plain.test_rmse / best.test_rmse:.3g} times less")  # fmt: skip
-        verdict = f"its error on the {n} held-out rows is {numbers} ({less}, and closer on {wins} of them)"
+        less = f"{1 - best.test_error / plain.test_error:.0%} less" if plain.test_error < 100 * best.test_error else (
+            f"{plain.test_error / best.test_error:.3g} times less")  # fmt: skip
+        verdict = f"its {noun} on the {n} held-out rows is {numbers} ({less}, and {rows})"
     elif not lower and z <= -2:
         verdict = f"but on the {n} held-out rows it is worse, {numbers}, so here the penalty does not help"
     else:
         verdict = (f"but the {n} held-out rows do not settle that it predicts better: {numbers}, "
-                   f"and closer on {wins} of them")  # fmt: skip
+                   f"and {rows}")  # fmt: skip
     parts = [f"Cross-validation favours {best.penalty}", verdict]
     if best.n_features < plain.n_features:
         parts.append(f"it keeps {best.n_features} of {p} features")
-    close = [entry.penalty for entry in penalized if entry is not best and abs(_sign_test(entry, best)[0]) < 2]
+    close = [entry.penalty for entry in penalized if entry is not best and abs(_standard_score(entry, best)[0]) < 2]
     if close:
         parts.append(f"{' and '.join(close)} {'is' if len(close) == 1 else 'are'} within chance of it")
-    if best.test_r2 <= 0:
-        parts.append("yet it predicts no better than the mean of the target")
+    if best.test_share <= 0:
+        parts.append(f"yet it predicts no better than {'the mean of the target' if squared else 'without features'}")
     return parts[0] + (", " if verdict.startswith("but") else ": ") + "; ".join(parts[1:]) + "."
 
 
-def _sign_test(entry, other):
-    """Standard score and number of held-out rows on which `entry` is closer than `other`."""
-    wins = int((entry.test_errors < other.test_errors).sum())
-    losses = int((entry.test_errors > other.test_errors).sum())
-    return (wins - losses) / math.sqrt(max(wins + losses, 1)), wins
+def _standard_score(entry, other):
+    """Of `entry` being better than `other`, and the number of held-out rows on which it is closer."""
+    difference = other.test_errors - entry.test_errors
+    wins, losses = int((difference > 0).sum()), int((difference < 0).sum())
+    if entry.accuracy is None:
+        return (wins - losses) / math.sqrt(max(wins + losses, 1)), wins
+    spread = difference.std()
+    return (difference.mean() / spread * math.sqrt(len(difference)) if spread > 0 else 0.0), wins
 
 
 class _Sparse:
@@ -281,15 +338,36 @@ class _Ridge:
         squares = np.zeros(len(path.alphas))
         for part in parts:
             fold = self.fit(np.delete(X, part, axis=0), np.delete(y, part))
-            squares += ((y[part, None] - _predict(fold, X[part])) ** 2).sum(axis=0)
+            squares += ((y[part, None] - X[part] @ fold.coefs - fold.intercepts) ** 2).sum(axis=0)
             fitted()
         return path, squares
 
 
-def _predict(path, X):
-    return X @ path.coefs + path.intercepts
+class _Loss:
+    """Another loss than the squared one, all folds in one batch."""
+
+    def __init__(self, data, l1_ratio, alphas):
+        self._data, self._l1_ratio, self._alphas = data, l1_ratio, alphas
+
+    def search(self, X, y, parts, fitted):
+        """As that of `_Sparse`, with deviances in place of squares."""
+        splits = [(np.setdiff1d(np.arange(len(y)), part), part) for part in parts]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "the classes are separable")  # the report says so
+            search = search_paths(self._data, [self._l1_ratio], self._alphas, splits)
+        for _ in range(len(parts) + 1):
+            fitted()
+        return search.paths[0], search.found.scores[0] @ search.found.fold_weights
+
+
+def _predict(path, X, k):
+    """Linear predictors at the k-th alpha of a path."""
+    return X @ _column(path.coefs, k) + path.intercepts[k]
 
 
 def _column(coefs, k):
+    """Coefficients (p,) or (p, K) at the k-th alpha."""
+    if isinstance(coefs, list):
+        return np.column_stack([_column(part, k) for part in coefs])
     column = coefs[:, [k]]
     return (column.toarray() if hasattr(column, "toarray") else column).ravel()

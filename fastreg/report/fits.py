@@ -5,21 +5,25 @@ import math
 import re
 import sys
 from contextlib import contextmanager, redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from types import SimpleNamespace
 
 import numpy as np
 
 from fastreg.report.data import DataError
-from fastreg.report.loss_search import search_paths
-from fastreg.report.losses import CLASS_LOSSES, check_classes, label_text, unit_deviances
+from fastreg.report.loss_search import scored_by, search_paths
+from fastreg.report.losses import CLASS_LOSSES, check_classes, codes_of, label_text, null_deviances
 from fastreg.report.progress import Progress
+from fastreg.report.selection_plots import error_name
 from fastreg.report.table import _wrap, format_table
 from fastreg.result import RegularizationPath
 
 _LARGEST_COEFS = 15  # in the table
 _SHOWN = 15  # alphas in the table
+_DEVIANCES = (None, "deviance", "mse")  # None is that of the squared loss
+_ERROR_NAMES = {None: "mean squared error", "deviance": "mean deviance", "mse": "mean squared error",
+                "mae": "mean absolute error", "accuracy": "minus accuracy"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +131,13 @@ def search(data, *, l1_ratios=(1.0,), alphas=100, folds=10, seed=0, rule="min", 
     start = perf_counter()
     with _counted((folds + 1) * len(l1_ratios) * alphas) as verbose:
         if data.loss == "squared":
+            scoring = None if scoring == "deviance" else scoring
             model = ElasticNetCV(
                 l1_ratio=l1_ratios[0] if len(l1_ratios) == 1 else list(l1_ratios), alphas=alphas, cv=splits,
                 standardize=standardize, selection_rule=rule, scoring=scoring, verbose=verbose,
-            ).fit(data.X, data.y)  # fmt: skip
+            )  # fmt: skip
+            with scored_by(scoring, "squared"):
+                model.fit(data.X, data.y)
             null = data.y.var()
         else:
             scoring = "deviance" if scoring is None else scoring
@@ -138,9 +145,7 @@ def search(data, *, l1_ratios=(1.0,), alphas=100, folds=10, seed=0, rule="min", 
                 data, l1_ratios, alphas, splits, scoring=scoring, standardize=standardize, verbose=verbose
             )
             model = _chosen(found, l1_ratios, rule, scoring, standardize)
-            level = np.full((n, 1), 1.0) * found.paths[0].null_intercept
-            null = unit_deviances(data.loss, data.y, level if data.classes is not None and
-                                  data.loss == "multinomial" else level[:, 0], data.delta).mean()  # fmt: skip
+            null = null_deviances(data.loss, data.y, found.paths[0], data.delta).mean()
     return Search(data, model, splits, seed, float(null), perf_counter() - start)
 
 
@@ -182,27 +187,21 @@ def format_search(found):
     several = f", {len(ratios)} values of l1_ratio" if len(ratios) > 1 else ""
     lines = [
         *_head(data),
-        f"{_kind(ratios, data.loss)}, {_many(grid.shape[1], 'alpha')}{several}, {len(found.splits)}-fold "
-        f"cross-validation "
-        f"(seed {found.seed}){', columns standardized' * model.standardize}",
+        f"{_kind(ratios, data.loss)}, {_many(grid.shape[1], 'alpha')}{several}, "
+        f"{len(found.splits)}-fold cross-validation (seed {found.seed}){', columns standardized' * model.standardize}",
         None,
-        format_table(
-            ["rule", "l1_ratio", "alpha", "CV error", "+-", "CV R^2", "features"],
-            [
-                [
-                    rule + " (chosen)" * (rule == model.selection_rule), f"{one.l1_ratio:g}",
-                    f"{one.alpha:.4g}{'!' * one.edge}", f"{one.error:.5g}", f"{one.standard_error:.2g}",
-                    f"{one.r2:.3f}" if one.r2 > -100 else f"{one.r2:.2g}", str(one.n_features),
-                ]
-                for rule, one in rules.items()
-            ],
-        ),
+        _rules_table(rules, model.selection_rule, f"CV {_share_name(data.loss)}"),
         None,
         *_largest(data, model.coef_, model.intercept_),
         None,
-        "min: the smallest error; 1se: the largest alpha within one standard error of it. CV error: mean squared error "
-        "of held-out rows +- its standard error.",
+        "min: the smallest error; 1se: the largest alpha within one standard error of it. CV error: "
+        f"{error_name(model.scoring, _ERROR_NAMES)} of held-out rows +- its standard error.",
     ]  # fmt: skip
+    if data.classes is not None:
+        codes = data.y.astype(np.intp)
+        counts = np.bincount(codes)
+        lines.append(f"CV accuracy: share of held-out rows whose class is predicted; the most frequent class, "
+                     f"{label_text(data.classes[counts.argmax()])}, has {counts.max() / len(codes):.3f}.")  # fmt: skip
     if any(one.edge for one in rules.values()):
         lines.append("! this alpha is at an end of its grid.")
     gap = model.cv_results_["relative_gaps"].max()
@@ -211,22 +210,65 @@ def format_search(found):
     return _layout(lines)
 
 
+def _rules_table(rules, chosen, share):
+    """What the rules choose, with those of share and accuracy that there are."""
+    one = next(iter(rules.values()))
+    more = [[share, *(_share(one.share) for one in rules.values())]] if one.share is not None else []
+    if one.accuracy is not None:
+        more.append(["CV accuracy", *(f"{one.accuracy:.3f}" for one in rules.values())])
+    return format_table(
+        ["rule", "l1_ratio", "alpha", "CV error", "+-", *(name for name, *_ in more), "features"],
+        [
+            [rule + " (chosen)" * (rule == chosen), f"{one.l1_ratio:g}", f"{one.alpha:.4g}{'!' * one.edge}",
+             f"{one.error:.5g}", f"{one.standard_error:.2g}", *(cells[k] for cells in more), str(one.n_features)]
+            for k, (rule, one) in enumerate(rules.items(), start=1)
+        ],
+    )  # fmt: skip
+
+
+def _share_name(loss):
+    return "R^2" if loss == "squared" else "D^2"
+
+
+def _share(value):
+    return f"{value:.3f}" if value > -100 else f"{value:.2g}"
+
+
 def _largest(data, coef, intercept):
     """Lines with the coefficients of most effect."""
-    used = np.flatnonzero(coef)
-    if not len(used):
-        return [f"No feature is in the model: it predicts {intercept:.6g} for every row."]
-    effects = coef[used] * _deviations(data.X[:, used])
+    if not coef.any():
+        return [f"No feature is in the model: it predicts {_prediction(data, intercept)} for every row."]
+    several = coef.ndim == 2
+    intercepts, columns = np.atleast_1d(intercept), coef if several else coef[:, None]
+    used, k = np.nonzero(columns)
+    effects = columns[used, k] * _deviations(data.X[:, used])
     order = np.argsort(-np.abs(effects), kind="stable")[:_LARGEST_COEFS]
     more = f" ({len(order)} of {len(used)} shown)" if len(order) < len(used) else ""
-    return [
+
+    def row(name, k, *numbers):
+        return [name, *([label_text(data.classes[k])] if several else []), *numbers]
+
+    lines = [
         format_table(
-            ["feature", "coefficient", "per std. dev."],
-            [[str(data.feature_names[used[k]]), f"{coef[used[k]]:.6g}", f"{effects[k]:.4g}"] for k in order]
-            + [["(intercept)", f"{intercept:.6g}", ""]],
+            ["feature", *(["class"] if several else []), "coefficient", "per std. dev."],
+            [
+                row(str(data.feature_names[used[i]]), k[i], f"{columns[used[i], k[i]]:.6g}", f"{effects[i]:.4g}")
+                for i in order
+            ]
+            + [row("(intercept)", i, f"{value:.6g}", "") for i, value in enumerate(intercepts)],
         ),
         f"per std. dev.: for a change of the feature by one standard deviation{more}.",
     ]
+    if data.classes is not None and not several:
+        lines.append(f"Positive coefficients speak for {label_text(data.classes[1])}.")
+    return lines
+
+
+def _prediction(data, z):
+    """What a linear predictor stands for, in words."""
+    if data.classes is not None:
+        return label_text(data.classes[codes_of(data.loss, np.asarray(z))])
+    return f"{np.exp(z) if data.loss == 'poisson' else z:.6g}"
 
 
 def _deviations(X):
@@ -283,7 +325,8 @@ def fit(data, *, l1_ratio=1.0, alphas=100, standardize=False):
     start = perf_counter()
     with _counted(alphas) as verbose:
         path = fit_path(
-            data.X, data.y, l1_ratio=l1_ratio, alphas=alphas, standardize=standardize, verbose=verbose
+            data.X, data.response, loss=data.loss, delta=data.delta, l1_ratio=l1_ratio, alphas=alphas,
+            standardize=standardize, verbose=verbose,
         )  # fmt: skip
     return FittedPath(data, path, l1_ratio, standardize, perf_counter() - start)
 
@@ -304,11 +347,11 @@ def format_path(fitted):
     few = f", {len(shown)} shown" if len(shown) < len(path.alphas) else ""
     return _layout([
         *_head(fitted.data),
-        f"{_kind([fitted.l1_ratio])}, {_many(len(path.alphas), 'alpha')}{few}"
+        f"{_kind([fitted.l1_ratio], fitted.data.loss)}, {_many(len(path.alphas), 'alpha')}{few}"
         f"{', columns standardized' * fitted.standardize}",
         None,
         format_table(
-            ["alpha", "features", "R^2", "rel. gap"],
+            ["alpha", "features", _share_name(fitted.data.loss), "rel. gap"],
             [
                 [f"{path.alphas[i]:.4g}", str(path.n_nonzero[i]), f"{path.deviance_ratio[i]:.4f}",
                  f"{path.relative_gaps[i]:.0e}"]
@@ -323,6 +366,8 @@ def format_path(fitted):
 def write_path(fitted, file):
     """Write a path as CSV: a line for each alpha, a column for each feature that enters, all digits.
 
+    For the multinomial loss a line for each alpha and class.
+
     Parameters
     ----------
     fitted : FittedPath
@@ -333,18 +378,23 @@ def write_path(fitted, file):
     OSError
         If the file cannot be written.
     """
-    path = fitted.path
-    rows = path.coefs.tocsr()
-    used = np.flatnonzero(np.diff(rows.indptr))
+    path, data = fitted.path, fitted.data
+    several = data.loss == "multinomial"
+    labels = [[label_text(label)] for label in data.classes] if several else [[]]
+    rows = [part.tocsr() for part in path.parts]
+    used = np.flatnonzero(sum(np.diff(part.indptr) for part in rows))
+    parts = [part[used].tocsc() for part in rows]
+    intercepts = path.intercepts.reshape(len(path.alphas), -1)
     with open(file, "w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out)
-        names = fitted.data.feature_names[used].tolist()
-        writer.writerow(["alpha", "intercept", "n_features", "r2", "relative_gap", *names])
-        coefs = rows[used].tocsc()
+        share = _share_name(data.loss).replace("^", "").lower()
+        writer.writerow(["alpha", *["class"] * several, "intercept", "n_features", share, "relative_gap",
+                         *data.feature_names[used].tolist()])  # fmt: skip
         for i, count in enumerate(path.n_nonzero.tolist()):
-            numbers = (path.alphas, path.intercepts, path.deviance_ratio, path.relative_gaps)
-            alpha, intercept, r2, gap = (float(values[i]) for values in numbers)
-            writer.writerow([alpha, intercept, count, r2, gap, *coefs[:, [i]].toarray().ravel().tolist()])
+            alpha, share, gap = (float(values[i]) for values in (path.alphas, path.deviance_ratio, path.relative_gaps))
+            for label, level, part in zip(labels, intercepts[i].tolist(), parts, strict=True):
+                coefs = part[:, [i]].toarray().ravel().tolist()
+                writer.writerow([alpha, *label, level, count, share, gap, *coefs])
 
 
 def save_search(found, file):
@@ -358,8 +408,16 @@ def save_search(found, file):
     """
     from fastreg.report.selection_plots import plot_cv
 
+    model = found.model
+    results = {name: np.atleast_2d(values) for name, values in model.cv_results_.items()}
     figure, ax = _figure(found.data)
-    plot_cv(found.model, ax)
+    plot_cv(
+        SimpleNamespace(
+            cv_results_=results, best=int(results["mean_error"].min(axis=1).argmin()), strength="alpha",
+            chosen=(model.alpha_min_, model.alpha_1se_), error_name=error_name(model.scoring, _ERROR_NAMES),
+        ),
+        ax,
+    )  # fmt: skip
     figure.savefig(file, dpi=150)
 
 
@@ -375,23 +433,25 @@ def save_path(fitted, file):
     from fastreg.report.plots import plot_path
 
     data, path = fitted.data, fitted.path
-    figure, ax = _figure(data)
+    several = data.loss == "multinomial"
+    figure, axes = _figure(data, len(data.classes) if several else 1)
     scale = _deviations(data.X) if fitted.standardize else None
-    named = SimpleNamespace(
-        alphas=path.alphas, coefs=path.coefs, n_nonzero=path.n_nonzero, feature_names=data.feature_names
-    )
-    plot_path(named, ax, scale=scale)
+    plot_path(replace(path, feature_names=data.feature_names), axes, scale=scale)
     if fitted.standardize:
-        ax.set_ylabel("coefficient per standard deviation")
+        for ax in np.ravel(axes):
+            ax.set_ylabel("coefficient per standard deviation")
     figure.savefig(file, dpi=150)
 
 
-def _figure(data):
+def _figure(data, panels=1):
+    """A figure with a title, and its axes: an array of them for more than one panel."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    from fastreg.report.plots import panel_axes
+
+    figure = Figure(layout="constrained")
     figure.suptitle(f"{data.title}: '{data.target}'")
-    return figure, figure.subplots()
+    return figure, panel_axes(figure, panels)
 
 
 def _check_varies(data):
@@ -408,7 +468,10 @@ def _many(count, noun):
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
-def _kind(ratios):
+def _kind(ratios, loss):
+    if loss != "squared":
+        penalty = "L1" if list(ratios) == [1] else f"L1 + L2 (l1_ratio {', '.join(f'{r:g}' for r in ratios)})"
+        return f"{loss} loss, {penalty} penalty"
     if len(ratios) > 1:
         return "elastic net"
     return "lasso" if ratios[0] == 1 else f"elastic net with l1_ratio {ratios[0]:g}"

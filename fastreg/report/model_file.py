@@ -1,5 +1,7 @@
 """Models as JSON files: what a prediction needs, by the names of the columns."""
 
+import csv
+import io
 import json
 import math
 from dataclasses import dataclass
@@ -8,8 +10,10 @@ from itertools import chain, combinations_with_replacement
 import numpy as np
 
 from fastreg import __version__
+from fastreg.loss import LOSSES, probabilities, respond
 from fastreg.report.data import _LARGEST, _MISSING, DataError, _number, _quoted, level_name
 from fastreg.report.inputs import is_svmlight, open_table, read_svmlight
+from fastreg.report.losses import CLASS_LOSSES, codes_of, label_text, unit_deviances
 from fastreg.report.stream import _missing, _value
 
 FORMAT = "fastreg linear model"
@@ -30,9 +34,12 @@ class LinearFile:
         Of a table: names of columns and, if they hold text, levels.
     degree : int
         Of the products of features, 1 for none.
-    intercept : float
-    coefs : dict of str to float
-        By feature, without zeros. Features of an svmlight file are called by their indices.
+    loss : str
+    classes : ndarray of shape (K,), str or float64, or None
+        Labels in ascending order, for losses of classes.
+    intercepts : ndarray of shape (1,), or (K,) for the multinomial loss
+    coefs : dict of str to ndarray of shape (1,) or (K,)
+        By feature, without those that are zero. Features of an svmlight file are called by their indices.
     products : dict of str to tuple of str
         Factors of those features in `coefs` that are products.
     alpha, l1_ratio : float
@@ -46,7 +53,9 @@ class LinearFile:
     target: str
     columns: tuple
     degree: int
-    intercept: float
+    loss: str
+    classes: np.ndarray | None
+    intercepts: np.ndarray
     coefs: dict
     products: dict
     alpha: float
@@ -61,15 +70,17 @@ def as_linear_file(data, coef, intercept, alpha, l1_ratio, standardize):
     Parameters
     ----------
     data : Dataset
-    coef : ndarray of shape (p,)
-    intercept, alpha, l1_ratio : float
+    coef : ndarray of shape (p,), or (p, K) for the multinomial loss
+    intercept : float or ndarray of shape (K,)
+    alpha, l1_ratio : float
     standardize : bool
 
     Returns
     -------
     LinearFile
     """
-    used = np.flatnonzero(coef).tolist()
+    columns = coef.reshape(len(coef), -1)
+    used = np.flatnonzero(columns.any(axis=1)).tolist()
     names = data.feature_names[used].tolist()
     products = {}
     if data.degree > 1:
@@ -84,8 +95,10 @@ def as_linear_file(data, coef, intercept, alpha, l1_ratio, standardize):
         target=data.target,
         columns=data.columns,
         degree=data.degree,
-        intercept=float(intercept),
-        coefs=dict(zip(names, coef[used].tolist(), strict=True)),
+        loss=data.loss,
+        classes=data.classes,
+        intercepts=np.atleast_1d(intercept),
+        coefs=dict(zip(names, columns[used], strict=True)),
         products=products,
         alpha=float(alpha),
         l1_ratio=float(l1_ratio),
@@ -125,13 +138,20 @@ def write_model(model, file):
         "alpha": model.alpha,
         "l1_ratio": model.l1_ratio,
         "standardize": model.standardize,
-        "intercept": model.intercept,
-        "coefficients": model.coefs,
+        "loss": model.loss,
+        "classes": None if model.classes is None else model.classes.tolist(),
+        "intercept": _plain(model.intercepts),
+        "coefficients": {name: _plain(values) for name, values in model.coefs.items()},
         "products": {name: list(factors) for name, factors in model.products.items()},
     }
     with open(file, "w", encoding="utf-8") as out:
         json.dump(content, out, indent=1, allow_nan=False)
         out.write("\n")
+
+
+def _plain(values):
+    """A number, or a list of several."""
+    return values.tolist() if len(values) > 1 else float(values[0])
 
 
 def read_model(file):
@@ -194,13 +214,20 @@ def _checked(content):
     degree = content["degree"]
     if not isinstance(degree, int) or degree < 1:
         raise ValueError(f"degree {degree!r}")
+    loss = content["loss"]
+    if loss not in LOSSES:
+        raise ValueError(f"loss {loss!r}")
+    classes = _labels(content["classes"]) if loss in CLASS_LOSSES else None
+    count = len(classes) if loss == "multinomial" else 1
     return LinearFile(
         source=source,
         target=_text(content["target"]),
         columns=tuple(columns),
         degree=degree,
-        intercept=_float(content["intercept"]),
-        coefs={name: _float(value) for name, value in coefs.items()},
+        loss=loss,
+        classes=classes,
+        intercepts=_floats(content["intercept"], count),
+        coefs={name: _floats(value, count) for name, value in coefs.items()},
         products=products,
         alpha=_float(content["alpha"]),
         l1_ratio=_float(content["l1_ratio"]),
@@ -221,6 +248,23 @@ def _list(value):
     return value
 
 
+def _labels(values):
+    """Two classes or more, all texts or all numbers, in ascending order."""
+    kind = _text if _list(values) and isinstance(values[0], str) else _float
+    labels = np.array([kind(value) for value in values])
+    if len(labels) < 2 or not (labels[:-1] < labels[1:]).all():
+        raise ValueError(f"classes {values!r}")
+    return labels
+
+
+def _floats(values, count):
+    """So many numbers; a single one is not in a list."""
+    values = [values] if count == 1 else _list(values)
+    if len(values) != count:
+        raise ValueError(f"{len(values)} numbers in place of {count}")
+    return np.array([_float(value) for value in values])
+
+
 def _float(value):
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise TypeError(f"{value!r} is not a number")
@@ -228,7 +272,7 @@ def _float(value):
 
 
 def predict_file(model, file):
-    """Predict the rows of a file.
+    """The linear predictors of the rows of a file.
 
     Of a table, the columns that the coefficients belong to are needed, in any order; others are not looked at.
 
@@ -240,9 +284,9 @@ def predict_file(model, file):
 
     Returns
     -------
-    prediction : ndarray of shape (m,)
+    z : ndarray of shape (m,), or (m, K) for the multinomial loss
     y : ndarray of shape (m,) or None
-        The target, if the file has it; NaN in rows without a number.
+        The target, if the file has it, for losses of classes their numbers; NaN in rows without a usable value.
 
     Raises
     ------
@@ -252,12 +296,44 @@ def predict_file(model, file):
         If the file cannot be read.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        prediction, y = _predict(model, file)
-    usable = np.isfinite(prediction)
+        z, y = _predict(model, file)
+        usable = np.isfinite(respond(model.loss, z, None) if model.loss == "poisson" else z).reshape(len(z), -1)
+        usable = usable.all(axis=1)
     if not usable.all():
         raise DataError(f"{file}: the prediction of row {np.argmin(usable) + 1} is too large a number: are its units "
                         "those of the fit?")  # fmt: skip
-    return prediction, y
+    return z, y
+
+
+def format_predictions(model, z):
+    """Predictions as CSV with a header: numbers, or labels with the probability of each class.
+
+    For the squared hinge loss, which has no probabilities, labels with the decision value.
+
+    Parameters
+    ----------
+    model : LinearFile
+    z : ndarray of shape (m,) or (m, K)
+        Linear predictors.
+
+    Returns
+    -------
+    str
+        Lines, the last one without an end.
+    """
+    if model.classes is None:
+        return "\n".join(["prediction", *map(repr, respond(model.loss, z, None).tolist())])
+    labels = np.array([label_text(label) for label in model.classes])
+    if model.loss == "squared_hinge":
+        names, columns = ["decision"], z[:, None]
+    else:
+        names, columns = [f"probability {label}" for label in labels], probabilities(model.loss, z)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["prediction", *names])
+    predicted = labels[codes_of(model.loss, z)].tolist()
+    writer.writerows([label, *numbers] for label, numbers in zip(predicted, columns.tolist(), strict=True))
+    return out.getvalue().rstrip("\n")
 
 
 def _predict(model, file):
@@ -268,18 +344,24 @@ def _predict(model, file):
         X, y = read_svmlight(file)
         coefs = {int(name): value for name, value in model.coefs.items()}
         used = [j for j in coefs if j < X.shape[1]]  # beyond are the zeros that no row of this file has to name
-        return X[:, used] @ np.array([coefs[j] for j in used]) + model.intercept, y
+        columns = np.array([coefs[j] for j in used]).reshape(len(used), len(model.intercepts))
+        return _as_z(X[:, used] @ columns + model.intercepts), _usable(model, y)
     if model.source == "svmlight":
         raise DataError(f"{file}: the model was fitted to a file in svmlight format: give such a file")
     table = open_table(file)
     blocks = _blocks(model, table)
-    prediction = np.zeros(table.n_rows)
-    for name, value in model.coefs.items():
-        term = np.full(table.n_rows, value)
+    z = np.zeros((table.n_rows, len(model.intercepts)))
+    for name, values in model.coefs.items():
+        term = np.tile(values, (table.n_rows, 1))
         for factor in model.products.get(name, [name]):
-            term *= blocks[factor]
-        prediction += term
-    return prediction + model.intercept, _target(model, table)
+            term *= blocks[factor][:, None]
+        z += term
+    return _as_z(z + model.intercepts), _target(model, table)
+
+
+def _as_z(columns):
+    """(m,) of a single column."""
+    return columns[:, 0] if columns.shape[1] == 1 else columns
 
 
 def _blocks(model, table):
@@ -329,25 +411,41 @@ def _codes(table, name, cells, levels):
 
 
 def _target(model, table):
-    """The target in the table, or None; nothing depends on it, so what is not a number is passed over."""
+    """The target in the table, or None; nothing depends on it, so what is not a usable value is passed over."""
     if table.header.count(model.target) != 1:
         return None
     try:
         cells = table.cells(model.target)
     except DataError:
         return None
+    if model.classes is not None and model.classes.dtype.kind == "U":
+        return None if isinstance(cells, np.ndarray) else _usable(model, np.array(cells))
     if isinstance(cells, np.ndarray):
-        return cells
+        return _usable(model, cells)
     values = [_number(cell, table.decimal_comma) for cell in cells]
-    return np.array([value if value is not None and abs(value) < _LARGEST else math.nan for value in values])
+    values = [value if value is not None and abs(value) < _LARGEST else math.nan for value in values]
+    return _usable(model, np.array(values))
 
 
-def score(y, prediction):
-    """R^2 and root mean squared error over the rows whose y is a number, in words.
+def _usable(model, y):
+    """y, or the numbers of its classes, NaN where the model cannot have predicted it."""
+    if model.classes is not None:
+        return np.where(np.isin(y, model.classes), np.searchsorted(model.classes, y), math.nan)
+    return np.where(y < 0, math.nan, y) if model.loss == "poisson" else y
+
+
+def score(model, z, y):
+    """How good predictions are over the rows with a usable y, in words.
+
+    R^2 and root mean squared error of numbers, deviance of counts, accuracy and deviance of classes.
 
     Parameters
     ----------
-    y, prediction : ndarray of shape (m,)
+    model : LinearFile
+    z : ndarray of shape (m,) or (m, K)
+        Linear predictors.
+    y : ndarray of shape (m,)
+        As of `predict_file`.
 
     Returns
     -------
@@ -355,10 +453,17 @@ def score(y, prediction):
         None if there is no such row.
     """
     known = ~np.isnan(y)
-    y, prediction = y[known], prediction[known]
+    y, z = y[known], z[known]
     if not len(y):
         return None
+    rows = f"on {len(y)} row{'s' * (len(y) != 1)}"
+    if model.classes is not None or model.loss == "poisson":
+        deviance = unit_deviances(model.loss, y, z, None).mean()
+        right = f"accuracy {(codes_of(model.loss, z) == y).mean():.4f}, " if model.classes is not None else ""
+        what = "a class of the model" if model.classes is not None else "a value of the target"
+        return f"{right}mean deviance {deviance:.6g} {rows} with {what}"
+    prediction = z
     squares, spread = ((y - prediction) ** 2).sum(), ((y - y.mean()) ** 2).sum()
     r2 = f"R^2 {1 - squares / spread:.4f}" if spread > 0 else "no R^2 (all values are equal)"
     rmse = math.sqrt(squares / len(y))
-    return f"{r2}, RMSE {rmse:.6g} on {len(y)} row{'s' * (len(y) != 1)} with a value of the target"
+    return f"{r2}, RMSE {rmse:.6g} {rows} with a value of the target"

@@ -22,13 +22,14 @@ def plot_path(path, ax=None, n_labels=8, *, scale=None):
     """Draw every coefficient against alpha, from the largest alpha on the left to the smallest on the right.
 
     The axis of alpha is logarithmic; a solution at alpha = 0 has no place on it and is left out. The axis on top counts
-    the features in use.
+    the features in use. A multinomial path has a panel for each class, all on one scale, each with its own count.
 
     Parameters
     ----------
     path : RegularizationPath
-        Or anything with `alphas` (L,), `coefs` (p, L) dense or sparse, `n_nonzero` (L,) and `feature_names`.
-    ax : matplotlib.axes.Axes or None
+        Or anything with `alphas` (L,), `coefs` (p, L) dense or sparse, `n_nonzero` (L,) and `feature_names`; where
+        `coefs` is a list of K such, with `classes` (K,).
+    ax : matplotlib.axes.Axes, or sequence of K of them for a multinomial path, or None
         Where to draw; None makes a new figure through pyplot.
     n_labels : int
         How many coefficients, the largest at the smallest alpha, are named at the end of their lines and coloured;
@@ -38,39 +39,68 @@ def plot_path(path, ax=None, n_labels=8, *, scale=None):
 
     Returns
     -------
-    matplotlib.axes.Axes
+    matplotlib.axes.Axes, or ndarray of shape (K,) of them
 
     Raises
     ------
     ImportError
         If Matplotlib is not installed.
     ValueError
-        If `n_labels` is negative, `scale` has another length than the coefficients, or no alpha is positive.
+        If `n_labels` is negative, `scale` has another length than the coefficients, no alpha is positive, or `ax` holds
+        another number of axes than there are classes.
     """
     require_matplotlib()
-    from matplotlib.collections import LineCollection
-
+    several = isinstance(path.coefs, list)
+    parts = path.coefs if several else [path.coefs]
     positive = np.flatnonzero(path.alphas > 0)
     if positive.size == 0:
         raise ValueError("path has no alpha > 0 to draw; fit it with at least one")
     if n_labels < 0:
         raise ValueError(f"n_labels must be at least 0, got {n_labels}")
-    p = path.coefs.shape[0]
+    p = parts[0].shape[0]
     scale = np.ones(p) if scale is None else np.asarray(scale, dtype=np.float64)
     if scale.shape != (p,):
         raise ValueError(f"scale must have one entry for each of the {p} coefficients, got shape {scale.shape}")
 
-    alphas = path.alphas[positive]
-    used, coefs = used_rows(path.coefs, positive)
-    coefs *= scale[used, None]
-    names = [f"x{j}" for j in used] if path.feature_names is None else [str(path.feature_names[j]) for j in used]
+    if ax is None:
+        axes = np.atleast_1d(new_axes(len(parts)))
+    elif np.size(ax) == len(parts):
+        axes = np.ravel(ax)
+    elif several:
+        raise ValueError(f"ax must be a sequence of {len(parts)} axes, one for each class, or None; it holds "
+                         f"{np.size(ax)}")  # fmt: skip
+    else:
+        raise ValueError(f"ax must be axes, or None; it holds {np.size(ax)}")
+    drawn = [used_rows(part, positive) for part in parts]
+    for used, coefs in drawn:
+        coefs *= scale[used, None]
+    low = min(0, *(coefs.min(initial=0) for _, coefs in drawn))
+    high = max(0, *(coefs.max(initial=0) for _, coefs in drawn))
+    unit = "coefficient" if np.all(scale == 1) else "coefficient x scale"
+    # A feature has its colour in all panels.
+    last = np.zeros((len(parts), p))
+    for k, (used, coefs) in enumerate(drawn):
+        last[k, used] = np.abs(coefs[:, -1])
+    rank = np.argsort(np.argsort(-last.max(axis=0), kind="stable"))
+    for k, (used, coefs) in enumerate(drawn):
+        names = [f"x{j}" for j in used] if path.feature_names is None else [str(path.feature_names[j]) for j in used]
+        counts = np.count_nonzero(coefs, axis=0) if several else np.asarray(path.n_nonzero)[positive]
+        _draw_path(axes[k], path.alphas[positive], coefs, names, rank[used], counts, n_labels, (low, high))
+        axes[k].set_ylabel(unit)
+        if several:
+            axes[k].set_title(f"class {path.classes[k]}")
+    return axes if several else axes[0]
 
-    ax = new_axes() if ax is None else ax
+
+def _draw_path(ax, alphas, coefs, names, styles, counts, n_labels, limits):
+    """Lines of coefficients (m, L) with names and numbers of styles (m,), and counts (L,) on top."""
+    from matplotlib.collections import LineCollection
+
     # A point has no line: a path of one alpha is drawn as markers.
     marker = "o" if alphas.size == 1 else None
     named = np.argsort(-np.abs(coefs[:, -1]), kind="stable")[:n_labels]
     named = named[coefs[named, -1] != 0]
-    rest = np.setdiff1d(np.arange(len(used)), named)
+    rest = np.setdiff1d(np.arange(len(coefs)), named)
 
     ax.set_xscale("log")
     ax.axhline(0, color="0.3", linewidth=0.8, zorder=1)
@@ -81,24 +111,35 @@ def plot_path(path, ax=None, n_labels=8, *, scale=None):
             [np.column_stack([alphas, coefs[j]]) for j in rest], colors="0.75", linewidths=0.8, zorder=1.5
         ))  # fmt: skip
     lines = [
-        ax.plot(alphas, coefs[j], marker=marker, linewidth=1.6, label=names[j], zorder=2, **line_style(k))[0]
-        for k, j in enumerate(named)
+        ax.plot(alphas, coefs[j], marker=marker, linewidth=1.6, label=names[j], zorder=2, **line_style(styles[j]))[0]
+        for j in named
     ]
-    _set_limits(ax, alphas, coefs)
+    _set_limits(ax, alphas, *limits)
     ax.set_xlabel("alpha")
-    ax.set_ylabel("coefficient" if np.all(scale == 1) else "coefficient x scale")
     ax.spines[["top", "right"]].set_visible(False)
-
-    count_on_top(ax, alphas, np.asarray(path.n_nonzero)[positive], "features in use")
+    count_on_top(ax, alphas, counts, "features in use")
     label_ends(ax, [(coefs[j, -1], names[j], line.get_color()) for j, line in zip(named, lines, strict=True)])
-    return ax
 
 
-def new_axes():
-    """Axes of a new figure, through pyplot."""
+def new_axes(panels=1):
+    """Axes of a new figure, through pyplot, or an array of them."""
     from matplotlib import pyplot
 
-    return pyplot.subplots(figsize=(8, 5), layout="constrained")[1]
+    return panel_axes(pyplot.figure(layout="constrained"), panels)
+
+
+def panel_axes(figure, panels=1):
+    """Axes of a figure, or an array of them in rows of three at most."""
+    if panels == 1:
+        figure.set_size_inches(8, 5)
+        return figure.subplots()
+    columns = min(panels, 3)
+    rows = -(-panels // columns)
+    figure.set_size_inches(5.5 * columns, 4.5 * rows)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes[panels:]:
+        ax.remove()
+    return axes[:panels]
 
 
 def line_style(k):
@@ -131,13 +172,12 @@ def used_rows(coefs, columns):
     return used, dense[used].copy()
 
 
-def _set_limits(ax, alphas, coefs):
+def _set_limits(ax, alphas, low, high):
     """Largest alpha at the left, lines up to the right edge: the names follow outside."""
     if alphas.size > 1:
         ax.set_xlim(alphas[0], alphas[-1])
     else:
         ax.set_xlim(alphas[0] * 10, alphas[0] / 10)
-    low, high = min(coefs.min(initial=0), 0), max(coefs.max(initial=0), 0)
     margin = 0.05 * (high - low) or 1.0
     ax.set_ylim(low - margin, high + margin)
 
@@ -201,24 +241,29 @@ def save_comparison(comparison, file):
     require_matplotlib()
     from matplotlib.figure import Figure
 
-    entries = comparison.entries[1:]
-    figure = Figure(figsize=(6 * len(entries), 5), layout="constrained")
-    figure.suptitle(f"{comparison.data.title}: '{comparison.data.target}'")
-    axes = figure.subplots(1, len(entries))
-    for ax, entry in zip(axes, entries, strict=True):
+    entries, data = comparison.entries[1:], comparison.data
+    several = data.loss == "multinomial"
+    rows = len(data.classes) if several else 1
+    figure = Figure(figsize=(6 * len(entries), 5 if rows == 1 else 4 * rows), layout="constrained")
+    figure.suptitle(f"{data.title}: '{data.target}'")
+    axes = figure.subplots(rows, len(entries), squeeze=False)
+    for column, entry in zip(axes.T, entries, strict=True):
         path = entry.path
-        shown = path.alphas >= entry.alpha / 2
+        shown = np.flatnonzero(path.alphas >= entry.alpha / 2)
         plot_path(
             SimpleNamespace(
                 alphas=path.alphas[shown],
-                coefs=path.coefs[:, np.flatnonzero(shown)],
+                coefs=[part[:, shown] for part in path.coefs] if several else path.coefs[:, shown],
                 n_nonzero=np.asarray(path.n_nonzero)[shown],
-                feature_names=comparison.data.feature_names,
+                feature_names=data.feature_names,
+                classes=data.classes,
             ),
-            ax,
+            column if several else column[0],
             scale=comparison.scale,
         )
-        ax.set_ylabel("coefficient per standard deviation" if ax is axes[0] else "")
-        ax.axvline(entry.alpha, color="0.3", linestyle="--", linewidth=0.8)
-        ax.set_title(f"{entry.penalty}; dashed: chosen alpha {entry.alpha:.3g}", fontsize=10)
+        for k, ax in enumerate(column):
+            ax.set_ylabel("coefficient per standard deviation" if entry is entries[0] else "")
+            ax.axvline(entry.alpha, color="0.3", linestyle="--", linewidth=0.8)
+            what = f"{entry.penalty}; dashed: chosen alpha {entry.alpha:.3g}"
+            ax.set_title(f"{what}, class {data.classes[k]}" if several else what, fontsize=10)
     figure.savefig(file, dpi=150)

@@ -50,26 +50,36 @@ def format_comparison(comparison):
         f"{comparison.n_train} rows to fit and to choose alpha ({comparison.folds}-fold cross-validation), "
         f"{comparison.n_test} held out for the test (seed {comparison.seed}); columns standardized"
     )
+    squared, classes = data.loss == "squared", data.classes is not None
+    error, share = ("RMSE", "test R^2") if squared else ("deviance", "test D^2")
     table = format_table(
-        ["penalty", "test RMSE", "test R^2", "CV RMSE", "features", "alpha", "rel. gap", "seconds"],
+        ["penalty", f"test {error}", "accuracy" if classes else share, f"CV {error}", "features", "alpha", "rel. gap",
+         "seconds"],
         [
             [
                 entry.penalty,
-                f"{entry.test_rmse:.4g}",
-                f"{entry.test_r2:.3f}" if entry.test_r2 > -100 else f"{entry.test_r2:.2g}",
-                f"{entry.cv_rmse:.4g}",
+                f"{entry.test_error:.4g}",
+                f"{entry.accuracy:.3f}" if classes else (
+                    f"{entry.test_share:.3f}" if entry.test_share > -100 else f"{entry.test_share:.2g}"),
+                f"{entry.cv_error:.4g}",
                 str(entry.n_features),
                 f"{entry.alpha:.3g}{'!' if entry.edge else ''}",
-                f"{entry.certificate:.0e}{'' if entry.alpha else '*'}",
+                f"{entry.certificate:.0e}{'*' if squared and not entry.alpha else ''}",
                 f"{entry.seconds:.2f}",
             ]
             for entry in entries
         ],
-    )
+    )  # fmt: skip
+    gradient = " (* norm of the gradient over its norm at zero)" if squared else ""
     notes = [
-        "rel. gap: duality gap over the objective of the null model (* norm of the gradient over its norm at zero). "
-        "seconds: cross-validation and fit."
+        f"rel. gap: duality gap over the objective of the null model{gradient}. seconds: cross-validation and fit."
     ]
+    if not squared:
+        right = f", accuracy {comparison.null_accuracy:.3f}" if classes else ""
+        notes.append(f"Without features: test deviance {comparison.null_error:.4g}{right}.")
+    if classes and entries[0].path.deviance_ratio[0] > 1 - 1e-6:
+        notes.append("Without a penalty the training rows are separated without error: the best coefficients are "
+                     "infinite, those here as far as rounding lets them.")  # fmt: skip
     if any(entry.edge for entry in entries):
         notes.append("! the chosen alpha is at an end of its grid.")
     paragraphs = [head, None, [table], None, notes, None, [reading(comparison)]]

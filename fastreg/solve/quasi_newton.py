@@ -22,7 +22,7 @@ LEAST = 10  # least,
 ROOM = 2_000_000  # and in between as many as so many numbers make
 DENSE = 300  # coordinates of a working set whose Hessian is formed
 INDEPENDENT = 1e-3  # share of a step that must stand out of the span of the steps after it
-CURVED = 1e-10  # least curvature along a step, relative to the largest, with which it is kept
+CURVED = 1e-8  # least curvature along a step, relative to the largest, with which it is kept
 SHRINK = 0.25  # of the model's scale, where the function curves downwards
 SUFFICIENT = 1e-4  # share of the predicted decrease that a step must bring (Armijo)
 NOISE = 1e-11  # of the objective: differences below may be rounding, and the slopes decide
@@ -96,15 +96,16 @@ class CompactHessian:
         self.held = []  # rows of S and Y, oldest first
         self.factor()
 
-    def learn(self, s, y, free):
-        """Take in a pair; `free` are the coordinates that can move."""
+    def learn(self, s, y, free, full=True):
+        """Take in a pair; `free` are the coordinates that can move, `full` whether the model's minimum was reached."""
         length = np.linalg.norm(s)
         s, y = s / length, y / length
         curvature, size = s @ y, np.linalg.norm(y[free])
         if not curvature > CURVED * size:
             self.theta *= SHRINK  # curved downwards: longer steps, until it is not
             return self.factor()
-        self.theta = size  # the geometric mean of the two usual choices, |y|^2 / s'y and s'y
+        # of the two usual choices |y|^2 / s'y is careful; their geometric mean, |y|, serves while full steps do
+        self.theta = size if full else size**2 / curvature
         row = self.held.pop(0) if len(self.held) == self.memory else min(set(range(self.memory)) - set(self.held))
         self.held.append(row)
         self.S[row], self.Y[row] = s, y
@@ -317,6 +318,6 @@ def run(objective, x, penalty, tol, max_iter, report):
             continue
         new, new_loss, new_gradient = found
         fresh = False
-        hessian.learn(new - x, new_gradient - gradient, at)
+        hessian.learn(new - x, new_gradient - gradient, at, new is target)
         x, loss, gradient = new, new_loss, new_gradient
         nit += 1
