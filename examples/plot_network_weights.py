@@ -109,6 +109,7 @@ for name in penalties:
     print(f"{name}: objective lower by {1 - minimised[name]['objective'] / textbook[name]['objective']:.0%}")
 
 # %%
+# Without a penalty the fit follows single points, with a spike to show for it in the picture below.
 # With L1 most weights are exactly zero, and with them most hidden units. All three networks predict better than in the
 # textbook's run: a good part of what looked like harm by the penalties was the harm of stopping.
 #
@@ -145,7 +146,8 @@ left.plot(X_train, y_train, ".", color="0.6", label="training data")
 left.plot(X_test, y_test, "x", color="0.3", markersize=5, label="test data")
 for (name, fit), color in zip(textbook.items(), ("C0", "C1", "C2"), strict=True):
     left.plot(line, predict(fit["v"], line), "--", color=color, linewidth=1, label=f"{name}: 500 steps")
-    left.plot(line, predict(minimised[name]["v"], line), color=color, label=f"{name}: minimised")
+    end = "minimised" if results[name].success else "2,000 iterations"
+    left.plot(line, predict(minimised[name]["v"], line), color=color, label=f"{name}: {end}")
 best = chosen["L1"]
 left.plot(line, predict(best["v"], line), color="k", label=f"L1, {best['alpha']:.1g}: minimised")
 left.set(xlabel="x", ylabel="y", title="Fits of a noisy sine")

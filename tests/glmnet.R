@@ -24,11 +24,40 @@ fits <- list(
   enet_family = fit(standardize = FALSE, alpha = 0.4, family = gaussian()),
   no_intercept = fit(standardize = FALSE, intercept = FALSE), no_intercept_standardize = fit(intercept = FALSE)
 )
+binary <- as.integer(X[, 1] - 0.3 * X[, 2] + rlogis(n) > 0)
+scores <- cbind(X[, 1], -0.5 * X[, 2], 0.2 * X[, 5]) - log(-log(matrix(runif(3 * n), n)))
+classes <- max.col(scores) - 1
+counts <- rpois(n, exp(pmin(0.4 * X[, 1] - 0.2 * X[, 2] + 0.5, 3)))
+offset <- round(rnorm(n, 0, 0.5), 4)
+small <- c(0.1, 0.02)
+some <- 1:20
+# linear predictors of some rows; of several classes side by side, each row less its mean
+fit_family <- function(family, response, offset = NULL, ...) {
+  path <- glmnet(X, response, family = family, lambda = small, offset = offset, thresh = 1e-18, maxit = 1e7, ...)
+  link <- predict(path, X[some, ], newoffset = offset[some])
+  if (family == "multinomial") link <- do.call(cbind, lapply(seq_along(small), function(k) link[, , k] - rowMeans(link[, , k])))
+  unname(link)
+}
+for (family in c("binomial", "multinomial", "poisson")) {
+  response <- list(binomial = binary, multinomial = classes, poisson = counts)[[family]]
+  add <- function(name, ...) fits[[paste0(family, "_", name)]] <<- fit_family(family, response, ...)
+  for (scaled in c(FALSE, TRUE)) {
+    named <- function(name) if (scaled) paste0(name, "_standardize") else name
+    add(named("plain"), standardize = scaled)
+    add(named("weights"), standardize = scaled, weights = weights)
+    add(named("factors"), standardize = scaled, penalty.factor = factors)
+    add(named("bounds"), standardize = scaled, lower.limits = lower, upper.limits = upper)
+    add(named("enet"), standardize = scaled, alpha = 0.4)
+    add(named("ridge"), standardize = scaled, alpha = 0)
+    add(named("no_intercept"), standardize = scaled, intercept = FALSE)
+    if (family != "multinomial") add(named("offset"), standardize = scaled, offset = offset)
+  }
+}
 number <- function(v) paste0("[", paste(formatC(v, digits = 12, format = "g"), collapse = ", "), "]")
 table <- function(M) paste0("[", paste(apply(M, 1, number), collapse = ",\n  "), "]")
 cat("{\"version\": \"", as.character(packageVersion("glmnet")), "\",\n", sep = "")
 cat("\"X\":\n ", table(X), ",\n", sep = "")
-for (name in c("y", "weights", "lambda", "factors", "lower", "upper")) cat("\"", name, "\": ", number(get(name)), ",\n", sep = "")
+for (name in c("y", "weights", "lambda", "factors", "lower", "upper", "binary", "classes", "counts", "offset", "small")) cat("\"", name, "\": ", number(get(name)), ",\n", sep = "")
 cat("\"fits\": {\n")
 for (name in names(fits)) cat("\"", name, "\":\n ", table(fits[[name]]), if (name != tail(names(fits), 1)) ",", "\n", sep = "")
 cat("}}\n")

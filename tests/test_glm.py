@@ -1,5 +1,6 @@
 """Losses that are not quadratic, in every storage and with every modifier: certificates computed from X itself."""
 
+import warnings
 from itertools import product
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from scipy.optimize import root
 
 from fastreg import ConvergenceWarning, Problem, fit_path, fit_paths
 
@@ -449,6 +451,103 @@ def test_long_huber_paths_end_at_rounding(tol):
     X, y, *_ = modified("huber", 1, np.float64)
     path = fit(X, y, loss="huber", delta=0.5, tol=tol)
     assert path.n_iter.max() <= 50
+
+
+# --- no penalty ------------------------------------------------------------------------------------------------------
+
+
+def minimum(problem):
+    """(coefficients, intercept) without a penalty: a zero of the slope, in full precision."""
+    w, b, _ = problem.fit(0.0)
+    columns = np.column_stack([problem.X, np.ones(len(problem.y))]) if problem.fit_intercept else problem.X
+
+    def slope(at):
+        return columns.T @ problem.slope(problem.offset + columns @ at)
+
+    found = root(slope, np.append(w, b)[: columns.shape[1]], tol=1e-15).x
+    assert np.abs(slope(found)).max() <= 1e-13 * np.abs(columns).max()
+    return found[: len(w)], found[-1] if problem.fit_intercept else 0.0
+
+
+@every_loss
+@every_storage
+@pytest.mark.parametrize("kind", ["plain", "origin", "weights", "standardize"])
+def test_alpha_zero_is_the_minimum_of_the_loss(storage, loss, kind):
+    X, y = data(loss, 200, 6)
+    rng = np.random.default_rng(0)
+    modifiers = {
+        "plain": {}, "origin": {"fit_intercept": False}, "standardize": {"standardize": True},
+        "weights": {"sample_weight": rng.integers(0, 3, 200), "offset": 0.3 * rng.normal(size=200)},
+    }[kind]  # fmt: skip
+    problem = reference.glm(X, y, loss, **modifiers)
+    w, b = minimum(problem)
+    for alphas in ([0.0], [0.1, 0.0]):
+        path = fit_path(STORAGES[storage](X), y, loss=loss, alphas=alphas, **modifiers)
+        assert path.relative_gaps.max() <= TOL
+        assert problem.gap(*point(path, -1), 0.0) <= 10 * TOL * path.null_objective
+        assert_allclose(point(path, -1)[0], w, atol=1e-5)
+        assert_allclose(path.intercepts[-1], b, atol=1e-5)
+        assert path.n_iter[-1] <= 20
+
+
+@every_loss
+@every_storage
+@pytest.mark.parametrize("kind", ["bounds", "factors", "both"])
+def test_alpha_zero_with_bounds_and_excluded_features(storage, loss, kind):
+    X, y, _, factors, lower, upper, _ = modified(loss, 1, np.float64)
+    modifiers = {"penalty_factor": factors} if kind != "bounds" else {}
+    modifiers |= {"lower_bounds": lower, "upper_bounds": upper} if kind != "factors" else {}
+    problem = reference.glm(X, y, loss, **modifiers)
+    *_, best = problem.fit(0.0)
+    for alphas in ([0.0], [0.1, 0.0]):
+        path = fit_path(STORAGES[storage](X), y, loss=loss, alphas=alphas, **modifiers)
+        w, b = point(path, -1)
+        assert np.all(w >= problem.lower)
+        assert np.all(w <= problem.upper)
+        assert problem.kkt_residual(w, b, 0.0) <= 1e-5
+        assert problem.objective(w, b, 0.0) <= best + 10 * TOL * path.null_objective
+        assert path.relative_gaps.max() <= TOL
+
+
+@every_storage
+@pytest.mark.parametrize(("n", "p"), [(40, 5), (25, 60)])
+@pytest.mark.parametrize("alphas", [[0.0], [0.1, 0.0]])
+def test_separable_classes_without_a_penalty_are_told(storage, n, p, alphas):
+    X = np.random.default_rng(3).normal(size=(n, p))
+    y = (X[:, 0] > X[:, 1]).astype(float)
+    with pytest.warns(ConvergenceWarning, match="the classes are separable: at alpha=0"):
+        path = fit_path(STORAGES[storage](X), y, loss="logistic", alphas=alphas)
+    w, b = point(path, -1)
+    assert np.all(np.isfinite(w))
+    assert np.isfinite(b)
+    assert_array_equal(path.predict(X, 0.0), y)
+    assert path.deviance_ratio[-1] > 1 - 1e-9
+    fit(X, y, loss="squared_hinge", alphas=[0.0])  # has a minimum all the same
+    assert fit_path(X, y, loss="squared_hinge", alphas=alphas).deviance_ratio[-1] == pytest.approx(1)
+
+
+@every_storage
+@pytest.mark.parametrize("alphas", [[0.0], [0.1, 0.0]])
+def test_more_features_than_rows_without_a_penalty(storage, alphas):
+    for seed in range(3):
+        X = np.random.default_rng(seed).normal(size=(25, 60))
+        z = X[:, 0] - X[:, 1]
+        for loss, y in (("huber", z), ("squared_hinge", (z > 0).astype(float)), ("poisson", np.ceil(np.exp(z)))):
+            path = fit_path(STORAGES[storage](X), y, loss=loss, alphas=alphas)
+            assert_allclose(path.deviance_ratio[-1], 1, atol=1e-9)
+            assert np.abs(point(path, -1)[0]).max() < 100
+
+
+@pytest.mark.parametrize("alphas", [[0.0], [0.1, 0.0]])
+def test_counts_of_zero_whose_rates_would_go_to_zero(alphas):
+    """The minimum is at infinity: either the loss gets as close to it as the gap says, or there is a warning."""
+    X, y = data("poisson", 25, 60)
+    assert 0 < np.count_nonzero(y == 0) < 25
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        path = fit_path(X, y, loss="poisson", alphas=alphas)
+    assert np.all(np.isfinite(point(path, -1)[0]))
+    assert caught or 1 - path.deviance_ratio[-1] <= 10 * TOL
 
 
 # --- inputs that break solvers ---------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ SHARE = 0.1  # of its gap: how exact a class is solved in one turn
 TURN = 3  # steps of a class in one turn
 REPAIRS = 30  # of one alpha
 STEPS = 100  # to the intercepts
+LOOSE = 1e-3  # relative gap that is good enough on the way to an alpha
 MEMORY = 5  # cycles that an extrapolation looks back
 
 
@@ -313,7 +314,7 @@ class Softmax:
             report = np.where(report >= 0, report + empty, -1)
         above, carried = self.alpha_max, 0
         for alpha, at in zip(rungs, report, strict=True):
-            steps, gap, log_sum = self.solve_one(alpha, above)
+            steps, gap, log_sum = self.solve_one(alpha, above, max(task.tol, LOOSE) if at < 0 else task.tol)
             above, carried = alpha, carried + steps
             if at >= 0:
                 gaps[at], n_iter[at], levels[at] = gap, carried, self.intercepts
@@ -322,15 +323,15 @@ class Softmax:
                 carried = 0
         return self.solution(pieces, levels, gaps, explained, n_iter)
 
-    def solve_one(self, alpha, above):
-        """(steps, gap, log sums) of the solution at alpha, after that at `above`."""
+    def solve_one(self, alpha, above, tol):
+        """(steps, gap, log sums) of the solution at alpha, after that at `above`, to a relative gap of `tol`."""
         task = self.task
         l1, l2 = task.l1_ratio * alpha, (1.0 - task.l1_ratio) * alpha
         f1 = np.ones(self.design.p) if self.factor1 is None else self.factor1
         wanted = np.isfinite(f1)
         if l1 > 0.0 and np.isfinite(above):  # the strong rule
             wanted &= np.abs(self.gradient).max(axis=1) >= (2.0 * l1 - task.l1_ratio * above) * np.minimum(f1, 1e300)
-        steps, goal = 0, max(GOAL * task.tol, ROUNDING) * self.null
+        steps, goal = 0, max(GOAL * tol, ROUNDING) * self.null
         for _ in range(REPAIRS):
             new = np.flatnonzero(wanted & (self.pool.place < 0))
             if len(new):
@@ -346,7 +347,7 @@ class Softmax:
             gap, missed = self.certify(C, P, R, l1, l2)
             if l1 == l2 == 0.0:
                 gap = min(gap, self.loss(log_sum) / self.total)
-            if gap <= task.tol * self.null or steps >= task.max_iter:
+            if gap <= tol * self.null or steps >= task.max_iter:
                 break
             wanted = missed
             goal = goal if missed.any() else max(0.1 * goal, ROUNDING * self.null)
