@@ -1014,6 +1014,16 @@ def check_folds(weights, held_out):
         raise ValueError("sample_weight leaves no fold of cv a row to be judged by: held-out rows all weigh zero.")
 
 
+def check_fold_counts(weights, y):
+    """Some count of every fold's training rows, which have the weights (K, n), must be positive."""
+    for k, w in enumerate(weights):
+        if not (w * y).any():
+            raise ValueError(
+                f"fold {k} of cv leaves no y > 0 to fit, and the best intercept is -inf: shuffle the rows, or choose "
+                "other folds."
+            )
+
+
 def check_scores(scores, held_out):
     """Errors (R, L, K) of the folds, NaN where nothing is held out and nowhere else."""
     for k in np.flatnonzero(held_out > 0):

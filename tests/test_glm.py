@@ -470,9 +470,8 @@ def minimum(problem):
 
 
 @every_loss
-@every_storage
 @pytest.mark.parametrize("kind", ["plain", "origin", "weights", "standardize"])
-def test_alpha_zero_is_the_minimum_of_the_loss(storage, loss, kind):
+def test_alpha_zero_is_the_minimum_of_the_loss(loss, kind):
     X, y = data(loss, 200, 6)
     rng = np.random.default_rng(0)
     modifiers = {
@@ -481,8 +480,8 @@ def test_alpha_zero_is_the_minimum_of_the_loss(storage, loss, kind):
     }[kind]  # fmt: skip
     problem = reference.glm(X, y, loss, **modifiers)
     w, b = minimum(problem)
-    for alphas in ([0.0], [0.1, 0.0]):
-        path = fit_path(STORAGES[storage](X), y, loss=loss, alphas=alphas, **modifiers)
+    for store, alphas in product(STORAGES.values(), ([0.0], [0.1, 0.0])):
+        path = fit_path(store(X), y, loss=loss, alphas=alphas, **modifiers)
         assert path.relative_gaps.max() <= TOL
         assert problem.gap(*point(path, -1), 0.0) <= 10 * TOL * path.null_objective
         assert_allclose(point(path, -1)[0], w, atol=1e-5)
@@ -491,16 +490,15 @@ def test_alpha_zero_is_the_minimum_of_the_loss(storage, loss, kind):
 
 
 @every_loss
-@every_storage
 @pytest.mark.parametrize("kind", ["bounds", "factors", "both"])
-def test_alpha_zero_with_bounds_and_excluded_features(storage, loss, kind):
+def test_alpha_zero_with_bounds_and_excluded_features(loss, kind):
     X, y, _, factors, lower, upper, _ = modified(loss, 1, np.float64)
     modifiers = {"penalty_factor": factors} if kind != "bounds" else {}
     modifiers |= {"lower_bounds": lower, "upper_bounds": upper} if kind != "factors" else {}
     problem = reference.glm(X, y, loss, **modifiers)
     *_, best = problem.fit(0.0)
-    for alphas in ([0.0], [0.1, 0.0]):
-        path = fit_path(STORAGES[storage](X), y, loss=loss, alphas=alphas, **modifiers)
+    for store, alphas in product(STORAGES.values(), ([0.0], [0.1, 0.0])):
+        path = fit_path(store(X), y, loss=loss, alphas=alphas, **modifiers)
         w, b = point(path, -1)
         assert np.all(w >= problem.lower)
         assert np.all(w <= problem.upper)
@@ -524,6 +522,20 @@ def test_separable_classes_without_a_penalty_are_told(storage, n, p, alphas):
     assert path.deviance_ratio[-1] > 1 - 1e-9
     fit(X, y, loss="squared_hinge", alphas=[0.0])  # has a minimum all the same
     assert fit_path(X, y, loss="squared_hinge", alphas=alphas).deviance_ratio[-1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "squared_hinge"])
+@pytest.mark.parametrize("alphas", [4, [0.1, 0.01]])
+def test_classes_that_unpenalised_features_separate_have_an_answer(loss, alphas):
+    X, _ = data(loss)
+    y = (X[:, 0] > 0).astype(float)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        path = fit_path(X, y, loss=loss, penalty_factor=np.r_[0.0, np.ones(11)], alphas=alphas)
+    assert 0 <= path.null_objective <= 1e-9
+    assert np.all(path.dual_gaps >= 0)
+    assert np.all(np.isfinite(path.coefs.toarray()))
+    assert_array_equal(path.predict(X, path.alphas[-1]), y)
 
 
 @every_storage

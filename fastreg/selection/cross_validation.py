@@ -3,9 +3,11 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import xlogy
 
 from fastreg import validation
 from fastreg.design import as_design
+from fastreg.loss import respond
 from fastreg.path import solve
 from fastreg.selection.refit import refit
 from fastreg.solve import grids_of, n_threads
@@ -50,7 +52,8 @@ class CrossValidation:
         held = self.fold_weights > 0
         scores, share = self.scores[:, :, held], self.fold_weights[held] / self.fold_weights.sum()
         centre = (scores * share).sum(axis=2, keepdims=True)
-        return np.sqrt(((scores - centre) ** 2 * share).sum(axis=2) / max(1, len(share) - 1))
+        with np.errstate(invalid="ignore"):  # NaN where expected counts overflow
+            return np.sqrt(((scores - centre) ** 2 * share).sum(axis=2) / max(1, len(share) - 1))
 
     def best(self):
         """(c, i) of the smallest mean error; of equal ones the first, which has the largest alpha."""
@@ -91,13 +94,13 @@ def cross_validate(
         several responses.
     splits : list of K pairs of row indices (train, test)
         Rows in neither are left out of both; a row twice in `train` counts twice.
-    score : callable(y, prediction (t, L), weights or None, rows) -> (L,)
-        Error of held-out rows.
+    score : callable(y, z (t, L) or (t, L, k), weights or None, rows) -> (L,)
+        Error of held-out rows, from their linear predictors.
     gammas : sequence of G float in [0, 1]
         Shares of a path in its blends with least squares on its supports, that of the same rows. Below 1 for the
         squared loss without bounds only; for 1 nothing is fitted again.
     offset : ndarray of shape (n,) or None
-        What was taken off y, and belongs to the predictions.
+        Belongs to the linear predictors; of the squared loss it was taken off y.
     judged : ndarray of shape (n,) or None
         Weights of held-out rows in the errors; None: those of the fits.
     of_sums : bool
@@ -111,7 +114,8 @@ def cross_validate(
     Raises
     ------
     ValueError
-        If a fold has no row of positive weight to fit, all of them have none to be judged by, or an error is NaN.
+        If a fold has no row of positive weight to fit, or no count above 0 where these are fitted, all of them have no
+        row to be judged by, or an error is NaN.
     """
     n = X.shape[0]
     base = whole[0].weights
@@ -125,6 +129,9 @@ def cross_validate(
     judged = base if judged is None else judged
     fold_weights = np.array([len(test) if judged is None else judged[test].sum() for _, test in splits])
     validation.check_folds(weights, fold_weights)
+    for one in whole:
+        if one.loss == "poisson" and one.fit_intercept:
+            validation.check_fold_counts(weights, one.y)
     total = n if base is None else base.sum()
     tasks = list(whole)
     for w in weights:
@@ -152,7 +159,9 @@ def cross_validate(
             y, kept = whole[r].y[rows], predict_rows(X, rows, solutions[at])
             free = kept if refits[at] is None else predict_rows(X, rows, refits[at])
             if offset is not None:
-                y, kept, free = y + offset[rows], kept + offset[rows, None], free + offset[rows, None]
+                kept, free = kept + offset[rows, None], free + offset[rows, None]
+                if whole[r].loss == "squared":
+                    y = y + offset[rows]
             for g, gamma in enumerate(gammas):
                 prediction = kept if gamma == 1.0 else gamma * kept + (1.0 - gamma) * free
                 scores[r, g, :, k] = score(y, prediction, held, rows)
@@ -178,9 +187,53 @@ def predict_rows(X, rows, solution):
     return (np.stack(values, axis=2) if several else values[0]) + solution.intercepts
 
 
-def squared_error(y, prediction, weights, rows):
+def squared_error(y, prediction, weights, rows=None):
     return np.average((y[:, None] - prediction) ** 2, axis=0, weights=weights)
 
 
-def absolute_error(y, prediction, weights, rows):
+def absolute_error(y, prediction, weights, rows=None):
     return np.average(np.abs(y[:, None] - prediction), axis=0, weights=weights)
+
+
+def poisson_deviance(y, z, weights, rows=None):
+    """Of counts from linear predictors z."""
+    with np.errstate(over="ignore"):
+        return 2.0 * np.average((xlogy(y, y) - y)[:, None] - y[:, None] * z + np.exp(z), axis=0, weights=weights)
+
+
+def of_responses(error, loss):
+    """An error of predictions as one of linear predictors."""
+
+    def judge(y, z, weights, rows):
+        with np.errstate(over="ignore"):
+            return error(y, respond(loss, z, None), weights, rows)
+
+    return judge
+
+
+def error_of(task, scoring):
+    """The error of held-out rows, from their linear predictors, that a name stands for.
+
+    Parameters
+    ----------
+    task : Task
+        With a loss of numbers.
+    scoring : {None, "deviance", "mse", "mae"}
+        None is the mean squared error, Poisson deviance or Huber loss; of the latter the deviance is twice the loss.
+
+    Returns
+    -------
+    callable, as `cross_validate` wants it
+    """
+    if scoring in ("mse", "mae"):
+        return of_responses({"mse": squared_error, "mae": absolute_error}[scoring], task.loss)
+    if task.loss != "huber":
+        return {"squared": squared_error, "poisson": poisson_deviance}[task.loss]
+    delta, times = task.parameter, 1.0 if scoring is None else 2.0
+
+    def huber_error(y, z, weights, rows):
+        r = np.abs(y[:, None] - z)
+        small = np.minimum(r, delta)
+        return times * np.average(small * (r - 0.5 * small), axis=0, weights=weights)
+
+    return huber_error

@@ -9,10 +9,8 @@ from sklearn.model_selection import check_cv
 from fastreg import validation
 from fastreg.design import as_design
 from fastreg.path import Problem, as_path, tasks_of
-from fastreg.selection.cross_validation import absolute_error, cross_validate, squared_error
+from fastreg.selection.cross_validation import cross_validate, error_of
 from fastreg.solve import grids_of
-
-_ERRORS = {"mse": squared_error, "mae": absolute_error}
 
 
 @dataclass(slots=True)
@@ -51,7 +49,9 @@ def cross_validate_paths(
     groups=None,
     alpha_per_response=True,
     selection_rule="min",
-    scoring="mse",
+    scoring="deviance",
+    loss="squared",
+    delta=1.35,
     l1_ratio=1.0,
     alphas=100,
     eps=1e-3,
@@ -84,8 +84,11 @@ def cross_validate_paths(
         smallest.
     selection_rule : {"min", "1se"}, default="min"
         As in `LassoCV`; "1se" needs an alpha per response.
-    scoring : {"mse", "mae"}, default="mse"
-    l1_ratio, alphas, eps, fit_intercept, standardize, sample_weight, offset, penalty_factor, lower_bounds, \
+    scoring : {"mse", "mae", "deviance"}, default="deviance"
+        Mean squared or absolute error, or mean deviance of the held-out rows; of the squared loss that is the mean
+        squared error, of the Huber loss twice the loss.
+    loss : {"squared", "poisson", "huber"}, default="squared"
+    delta, l1_ratio, alphas, eps, fit_intercept, standardize, sample_weight, offset, penalty_factor, lower_bounds, \
 upper_bounds, tol, max_iter, n_jobs
         As in `fit_path`.
 
@@ -114,14 +117,15 @@ upper_bounds, tol, max_iter, n_jobs
     """
     per_response = validation.as_bool(alpha_per_response, "alpha_per_response")
     rule = validation.one_of(selection_rule, "selection_rule", ("min", "1se"))
-    error = _ERRORS[validation.one_of(scoring, "scoring", tuple(_ERRORS))]
+    scoring = validation.one_of(scoring, "scoring", ("mse", "mae", "deviance"))
+    loss = validation.one_of(loss, "loss", ("squared", "poisson", "huber"))
     if rule == "1se" and not per_response:
         raise ValueError("selection_rule='1se' needs alpha_per_response=True: errors of responses have no common unit.")
     n_jobs = validation.as_n_jobs(n_jobs)
     X, names = validation.as_matrix(X)
     n, p = X.shape
     problem = Problem(
-        Y, l1_ratio=l1_ratio, alphas=alphas, eps=eps, fit_intercept=fit_intercept, standardize=standardize,
+        Y, loss=loss, delta=delta, l1_ratio=l1_ratio, alphas=alphas, eps=eps, fit_intercept=fit_intercept, standardize=standardize,
         sample_weight=sample_weight, offset=offset, penalty_factor=penalty_factor, lower_bounds=lower_bounds,
         upper_bounds=upper_bounds, tol=tol, max_iter=max_iter,
     )  # fmt: skip
@@ -135,7 +139,8 @@ upper_bounds, tol, max_iter, n_jobs
         grids = grids_of(as_design(X), whole, n_jobs)
         top = max(grids, key=lambda grid: grid[0])
         whole = [replace(task, alphas=top) for task in whole]
-    found = cross_validate(X, names, whole, splits, error, offset=validation.as_offset(offset, n), n_jobs=n_jobs)
+    error, offset = error_of(whole[0], scoring), validation.as_offset(offset, n)
+    found = cross_validate(X, names, whole, splits, error, offset=offset, n_jobs=n_jobs)
 
     mean = found.mean
     if per_response:

@@ -11,6 +11,8 @@ import numpy as np
 from scipy.sparse import csc_array
 
 from ..design.blocks import aligned
+from ..design.dense import Dense
+from ..design.packs import full_gram
 from ..kernels import certificate, losses
 from .glm import FAR, GOAL, ROUNDING, GlmRun
 from .grids import grid, ladder
@@ -90,8 +92,8 @@ class Softmax:
             ahead = R.sum(axis=1)
             if not self.task.fit_intercept or (np.abs(ahead) <= 1e-15 * np.abs(R).sum(axis=1) + 1e-300).all():
                 break
-            weighted = P if self.task.weights is None else P * self.task.weights
-            H = np.diag(weighted.sum(axis=1)) - weighted @ P.T
+            sizes = P.sum(axis=1) if self.task.weights is None else (P * self.task.weights).sum(axis=1)
+            H = np.diag(sizes) - full_gram(Dense(P.T), np.zeros(self.K), self.task.weights)
             step = np.linalg.lstsq(H, ahead, rcond=1e-13)[0]
             if np.abs(step).max() <= 1e-16 * (1.0 + np.abs(self.intercepts).max()):
                 break
@@ -165,7 +167,7 @@ class Softmax:
                         run.near = np.flatnonzero((run.w != 0) | (np.abs(run.g) > penalty))
                 else:
                     run.look(run.near)
-                products[k] = run.g @ run.w
+                products[k] = (run.g * run.w).sum()
                 run.others = products.sum() - products[k]
                 gap = run.gap(run.near, l1, l2)
                 kappas[k], gaps[k] = run.kappa, gap - (1.0 - run.kappa) * run.others
@@ -198,7 +200,7 @@ class Softmax:
     def extrapolate(self, points, l1, l2):
         """Go to the combination of the last points whose differences cancel best, if it is better."""
         U = np.array([(b[0] - a[0]).ravel() for a, b in zip(points, points[1:], strict=False)])
-        G = U @ U.T
+        G = full_gram(Dense(U.T), np.zeros(len(U)))
         size = np.trace(G)
         if not size > 0.0:
             return
