@@ -7,11 +7,13 @@ from fastreg.composite import minimize_path as minimize_path
 from fastreg.models import ElasticNet as ElasticNet
 from fastreg.models import ElasticNetCV as ElasticNetCV
 from fastreg.models import HuberElasticNet as HuberElasticNet
+from fastreg.models import HuberElasticNetCV as HuberElasticNetCV
 from fastreg.models import Lasso as Lasso
 from fastreg.models import LassoCV as LassoCV
 from fastreg.models import LogisticRegression as LogisticRegression
 from fastreg.models import LogisticRegressionCV as LogisticRegressionCV
 from fastreg.models import PoissonRegressor as PoissonRegressor
+from fastreg.models import PoissonRegressorCV as PoissonRegressorCV
 from fastreg.models import Ridge as Ridge
 from fastreg.models import RidgeClassifier as RidgeClassifier
 from fastreg.models import RidgeClassifierCV as RidgeClassifierCV
@@ -49,7 +51,9 @@ __all__ = [
     "LogisticRegression",
     "LogisticRegressionCV",
     "PoissonRegressor",
+    "PoissonRegressorCV",
     "HuberElasticNet",
+    "HuberElasticNetCV",
     "SquaredHingeClassifier",
     "StabilitySelection",
     "cross_validate_paths",

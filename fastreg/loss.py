@@ -66,7 +66,8 @@ def check_present(loss, codes, classes, weights):
         sizes = np.bincount(codes, weights, len(classes))
         if not sizes.all():
             raise ValueError(
-                f"loss={loss!r} needs positive sample_weight in each class; {classes[sizes == 0][0]!r} has none."
+                f"loss={loss!r} needs positive sample_weight in each class; "
+                f"{classes[sizes == 0].tolist()[0]!r} has none."
             )
 
 

@@ -271,6 +271,8 @@ def tasks_of(X, problem, weights):
     offset = validation.as_offset(problem.offset, n)
     if offset is not None and loss == "multinomial":
         raise ValueError("offset has no meaning for loss='multinomial': leave it at None.")
+    if problem.coef_init is not None and loss == "multinomial":
+        raise ValueError("coef_init is not offered for loss='multinomial': leave it at None.")
     if offset is not None and loss == "squared":
         rows, offset = rows - offset, None
     positive = validation.as_bool(problem.positive, "positive")
@@ -361,7 +363,8 @@ def _warn_unless_converged(tasks, solutions):
 
 def _warn_if_separable(tasks, solutions):
     for task, solution in zip(tasks, solutions, strict=True):
-        if task.classes is None or solution.alphas[-1] > 0 or solution.deviance_ratio[-1] < 1.0 - _SEPARATED:
+        likelihood = task.loss in ("logistic", "multinomial")  # the squared hinge is zero at finite coefficients
+        if not likelihood or solution.alphas[-1] > 0 or solution.deviance_ratio[-1] < 1.0 - _SEPARATED:
             continue
         from sklearn.exceptions import ConvergenceWarning
 

@@ -486,7 +486,7 @@ def test_alpha_zero_is_the_minimum_of_the_loss(loss, kind):
         assert problem.gap(*point(path, -1), 0.0) <= 10 * TOL * path.null_objective
         assert_allclose(point(path, -1)[0], w, atol=1e-5)
         assert_allclose(path.intercepts[-1], b, atol=1e-5)
-        assert path.n_iter[-1] <= 20
+        assert path.n_iter[-1] <= 30
 
 
 @every_loss
@@ -559,7 +559,7 @@ def test_counts_of_zero_whose_rates_would_go_to_zero(alphas):
         warnings.simplefilter("always")
         path = fit_path(X, y, loss="poisson", alphas=alphas)
     assert np.all(np.isfinite(point(path, -1)[0]))
-    assert caught or 1 - path.deviance_ratio[-1] <= 10 * TOL
+    assert caught or 1 - path.deviance_ratio[-1] <= 100 * TOL  # at alpha = 0 the gap is an estimate
 
 
 # --- inputs that break solvers ---------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ cdef class ActiveSet(SignCell):
         double l1,
         double l2,
         long max_iter,
-        double[::1] change,              # out  (m,)  from w to the minimum
+        double[::1] target,              # out  (m,)  the minimum
     ):
         """The minimum of a model around w; G and the factor stay as they are, but for their scale if l2 is zero."""
         cdef Py_ssize_t i, j, m = self.m
@@ -111,7 +111,7 @@ cdef class ActiveSet(SignCell):
             self.carried = 0
             self.solve_one(max_iter)
             for j in range(m):
-                change[j] = self.w[j] - w[j]
+                target[j] = self.w[j]
 
     # ---------------------------------------------------------------- one alpha
 

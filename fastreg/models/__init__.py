@@ -1,6 +1,7 @@
 """Estimators with scikit-learn's names, parameters and attributes."""
 
 from fastreg.models.glm import HuberElasticNet, PoissonRegressor
+from fastreg.models.glm_cv import HuberElasticNetCV, PoissonRegressorCV
 from fastreg.models.lasso import ElasticNet, Lasso
 from fastreg.models.lasso_cv import ElasticNetCV, LassoCV
 from fastreg.models.logistic import LogisticRegression
@@ -15,11 +16,13 @@ __all__ = [
     "ElasticNet",
     "ElasticNetCV",
     "HuberElasticNet",
+    "HuberElasticNetCV",
     "Lasso",
     "LassoCV",
     "LogisticRegression",
     "LogisticRegressionCV",
     "PoissonRegressor",
+    "PoissonRegressorCV",
     "Ridge",
     "RidgeCV",
     "RidgeClassifier",

@@ -1,10 +1,12 @@
 """What the linear models have in common."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -195,6 +197,20 @@ def read_labels(X, y, sample_weight, class_weight):
             factors = validation.as_class_factors(class_weight, classes)
         validation.check_classes(classes, counts * factors)
     return Labels(classes, codes, weights, factors)
+
+
+def one_response(y, n, depth):
+    """A single response as (n,); `depth` counts the calls from here to the user's, for a warning."""
+    rows, y_ndim = validation.as_responses(y, n)
+    if len(rows) > 1:
+        raise ValueError(
+            f"y must be 1-d; it has {len(rows)} columns. Fit one model for each; `fit_path` and `cross_validate_paths` "
+            "take several."
+        )
+    if y_ndim == 2:
+        warnings.warn("A column-vector y was passed when a 1d array was expected; y.ravel() is used.",
+                      DataConversionWarning, stacklevel=depth + 1)  # fmt: skip
+    return rows[0]
 
 
 def fit_problems(X, names, problems, n_jobs, verbose=0):

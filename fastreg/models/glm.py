@@ -1,14 +1,11 @@
 """Regression with losses other than the squared one."""
 
-import warnings
-
 import numpy as np
-from scipy.special import xlogy
-from sklearn.exceptions import DataConversionWarning
 
 from fastreg import validation
-from fastreg.models.base import LinearRegressor, fit_problems
+from fastreg.models.base import LinearRegressor, fit_problems, one_response
 from fastreg.path import Problem
+from fastreg.selection.cross_validation import poisson_deviance
 
 
 class LossRegressor(LinearRegressor):
@@ -58,7 +55,63 @@ class LossRegressor(LinearRegressor):
         return self
 
 
-class PoissonRegressor(LossRegressor):
+class PoissonModel(LinearRegressor):
+    """A linear model of the logarithms of expected counts."""
+
+    def predict(self, X, offset=None):
+        """The expected count of each row.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or sparse matrix of shape (m, p)
+        offset : array-like of shape (m,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (m,)
+        """
+        return np.exp(super().predict(X, offset))
+
+    def score(self, X, y, sample_weight=None, offset=None):
+        """The share of the deviance that the model explains, 1 at best.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or sparse matrix of shape (m, p)
+        y : array-like of shape (m,)
+        sample_weight : array-like of shape (m,), default=None
+        offset : array-like of shape (m,), default=None
+            As in `fit`, also of the constant model that the share refers to.
+
+        Returns
+        -------
+        float
+        """
+        z = super().predict(X, offset).astype(np.float64, copy=False)
+        y, weights = counts_of(y, len(z), depth=2), validation.as_weights(sample_weight, len(z))
+        level = np.zeros(len(z)) if offset is None else validation.as_offset(offset, len(z))
+        mean, expected = np.average(y, weights=weights), np.average(np.exp(level), weights=weights)
+        if mean == 0:
+            return 0.0
+        deviance, null = poisson_deviance(y, np.column_stack([z, level + np.log(mean / expected)]), weights)
+        return float(1.0 - deviance / null) if null > 0 else 0.0
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = False
+        tags.target_tags.positive_only = True
+        return tags
+
+
+def counts_of(y, n, depth):
+    """Counts or rates as (n,); `depth` counts the calls from here to the user's."""
+    counts = one_response(y, n, depth + 1)
+    validation.check_counts(counts)
+    return counts
+
+
+class PoissonRegressor(PoissonModel, LossRegressor):
     """Poisson regression of counts or rates, with L1 and L2 penalties.
 
     With sample weights s_i, S = sum_i s_i, offsets o_i, penalty factors v_j and the unit deviance
@@ -103,6 +156,7 @@ class PoissonRegressor(LossRegressor):
 
     See Also
     --------
+    PoissonRegressorCV : chooses alpha.
     fastreg.fit_path : all alphas at once, with ``loss="poisson"``.
 
     Examples
@@ -176,66 +230,8 @@ class PoissonRegressor(LossRegressor):
         validation.one_of(self.solver, "solver", ("lbfgs", "newton-cholesky"))
         return self._fit_loss("poisson", X, y, sample_weight, offset)
 
-    def predict(self, X, offset=None):
-        """The expected count of each row.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame or sparse matrix of shape (m, p)
-        offset : array-like of shape (m,), default=None
-            As in `fit`.
-
-        Returns
-        -------
-        ndarray of shape (m,)
-        """
-        return np.exp(super().predict(X, offset))
-
-    def score(self, X, y, sample_weight=None, offset=None):
-        """The share of the deviance that the model explains, 1 at best.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame or sparse matrix of shape (m, p)
-        y : array-like of shape (m,)
-        sample_weight : array-like of shape (m,), default=None
-        offset : array-like of shape (m,), default=None
-            As in `fit`, also of the constant model that the share refers to.
-
-        Returns
-        -------
-        float
-        """
-        z = super().predict(X, offset).astype(np.float64, copy=False)
-        (y,), _ = self._responses(y, len(z))
-        weights = validation.as_weights(sample_weight, len(z))
-        level = np.zeros(len(z)) if offset is None else validation.as_offset(offset, len(z))
-        mean, expected = np.average(y, weights=weights), np.average(np.exp(level), weights=weights)
-        if mean == 0:
-            return 0.0
-        null = mean_deviance(y, level + np.log(mean / expected), weights)
-        return float(1.0 - mean_deviance(y, z, weights) / null) if null > 0 else 0.0
-
     def _responses(self, y, n):
-        rows, y_ndim = validation.as_responses(y, n)
-        if len(rows) > 1:
-            raise ValueError(f"y must be 1-d; it has {len(rows)} columns. Fit one model for each.")
-        if y_ndim == 2:
-            warnings.warn("A column-vector y was passed when a 1d array was expected; y.ravel() is used.",
-                          DataConversionWarning, stacklevel=4)  # fmt: skip
-        validation.check_counts(rows[0])
-        return rows, 1
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = False
-        tags.target_tags.positive_only = True
-        return tags
-
-
-def mean_deviance(y, z, weights):
-    """Of Poisson counts from linear predictors z."""
-    return 2.0 * np.average(xlogy(y, y) - y * z - y + np.exp(z), weights=weights)
+        return counts_of(y, n, depth=4)[None], 1
 
 
 class HuberElasticNet(LossRegressor):
@@ -278,6 +274,7 @@ class HuberElasticNet(LossRegressor):
 
     See Also
     --------
+    HuberElasticNetCV : chooses alpha.
     fastreg.fit_path : all alphas at once, with ``loss="huber"``.
 
     References

@@ -1,23 +1,13 @@
 """LassoCV and ElasticNetCV: alpha, l1_ratio and relaxation by cross-validation."""
 
-import warnings
-from dataclasses import replace
-
 import numpy as np
-from sklearn.exceptions import DataConversionWarning
-from sklearn.metrics import get_scorer
 
 from fastreg import validation
-from fastreg.models.base import Given, LinearRegressor
-from fastreg.models.search import PathSearch
-from fastreg.path import as_path, enet_path, lasso_path
-from fastreg.selection.cross_validation import absolute_error, cross_validate, squared_error
-from fastreg.solve import Task
-
-_ERRORS = {None: squared_error, "mse": squared_error, "deviance": squared_error, "mae": absolute_error}
+from fastreg.models.alpha_search import AlphaSearch
+from fastreg.path import enet_path, lasso_path
 
 
-class ElasticNetCV(PathSearch, LinearRegressor):
+class ElasticNetCV(AlphaSearch):
     """Elastic net with alpha, l1_ratio and relaxation chosen by cross-validation.
 
     All folds, all values of l1_ratio and the fits on all rows are problems over one X, solved together: a fold is a set
@@ -107,8 +97,7 @@ class ElasticNetCV(PathSearch, LinearRegressor):
 
     path = staticmethod(enet_path)
     _axes = ("l1_ratio", "relax")
-    _error_names = {None: "mean squared error", "mse": "mean squared error", "deviance": "mean squared error",
-                    "mae": "mean absolute error"}  # fmt: skip
+    _error_names = AlphaSearch._error_names | {None: "mean squared error", "deviance": "mean squared error"}
 
     def __init__(
         self,
@@ -187,114 +176,14 @@ class ElasticNetCV(PathSearch, LinearRegressor):
             Once, if a gap is above `tol` after `max_iter` iterations.
         """
         validation.as_bool(self.copy_X, "copy_X")
-        verbose = validation.as_verbose(self.verbose)
         precompute = validation.as_precompute(self.precompute)
         if isinstance(precompute, np.ndarray):
             raise ValueError("precompute must be 'auto', True or False: each fold has a Gram matrix of its own.")
-        n_jobs = validation.as_n_jobs(self.n_jobs)
-        positive = validation.as_bool(self.positive, "positive")
-        rule = validation.one_of(self.selection_rule, "selection_rule", ("min", "1se"))
-        ratios = np.atleast_1d(self.l1_ratio)
-        if ratios.ndim != 1 or len(ratios) == 0:
-            raise ValueError(f"l1_ratio must be a number or a sequence of numbers; it is {self.l1_ratio!r}.")
-        ratios = [validation.as_l1_ratio(ratio) for ratio in ratios.tolist()]
-        X, names = validation.as_matrix(X)
-        n, p = X.shape
-        rows, y_ndim = validation.as_responses(y, n)
-        if len(rows) > 1:
-            raise ValueError(
-                f"y must be 1-d; it has {len(rows)} columns. Fit one model for each, or search with `fit_paths`."
-            )
-        if y_ndim == 2:
-            warnings.warn("A column-vector y was passed when a 1d array was expected; y.ravel() is used.",
-                          DataConversionWarning, stacklevel=2)  # fmt: skip
-        response, offset = rows[0], validation.as_offset(offset, n)
-        lower, upper = validation.as_bounds(self.lower_bounds, self.upper_bounds, positive, p)
-        gammas = validation.as_relax(self.relax, lower is not None)
-        task = Task(
-            y=response if offset is None else response - offset,
-            weights=validation.as_weights(sample_weight, n),
-            fit_intercept=validation.as_bool(self.fit_intercept, "fit_intercept"),
-            standardize=validation.as_bool(self.standardize, "standardize"),
-            l1_ratio=1.0,
-            alphas=validation.as_alphas(self.alphas),
-            eps=validation.as_eps(self.eps),
-            tol=validation.as_tol(self.tol),
-            max_iter=validation.as_max_iter(self.max_iter),
-            coef_init=None,
-            random_state=validation.as_seed(self.selection, self.random_state),
-            penalty_factor=validation.as_penalty_factor(self.penalty_factor, p),
-            lower=lower,
-            upper=upper,
-        )
-        for ratio in ratios:
-            validation.check_grid(task.alphas, ratio, task.penalty_factor)
-        error = self._error()
-        validation.check_finite(X, names)
-        splits = self._splits(X, response, params)
-        whole = [replace(task, l1_ratio=ratio) for ratio in ratios]
-        found = cross_validate(
-            X, names, whole, splits, error, gammas=gammas, offset=offset, precompute=precompute, n_jobs=n_jobs,
-            verbose=verbose,
+        seed = validation.as_seed(self.selection, self.random_state)
+        return self._search(
+            "squared", X, y, sample_weight, offset, params, relax=self.relax, seed=seed, precompute=precompute,
+            positive=self.positive,
         )  # fmt: skip
-
-        best, one_se = found.best(), found.within_one_se()
-        curve, i = best if rule == "min" else one_se
-        r, g = divmod(curve, len(gammas))
-        path = as_path(X, whole[r], found.paths[r], names)
-        path = path if gammas[g] == 1.0 else path.relax(gammas[g])
-        coef = np.zeros(p)
-        part = slice(path.coefs.indptr[i], path.coefs.indptr[i + 1])
-        coef[path.coefs.indices[part]] = path.coefs.data[part]
-        self._store_columns(p, names)
-        self.coef_ = coef.astype(X.dtype, copy=False)
-        self.intercept_ = float(path.intercepts[i])
-        self.alpha_, self.relax_ = float(found.alphas[r, i]), gammas[g]
-        self.alpha_min_, self.alpha_1se_ = float(found.alphas[r, best[1]]), float(found.alphas[r, one_se[1]])
-        self.dual_gap_, self.n_iter_ = float(path.dual_gaps[i]), int(path.n_iter[i])
-        self.alphas_ = found.alphas if len(ratios) > 1 and not isinstance(task.alphas, np.ndarray) else found.alphas[0]
-        self.path_ = path
-        if not isinstance(self, LassoCV):
-            self.l1_ratio_ = ratios[r]
-        self.cv_results_ = _results(found, ratios, gammas)
-        self.mse_path_ = self.cv_results_["errors"]
-        return self
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = False
-        return tags
-
-    def _error(self):
-        """The error to minimise, as `cross_validate` calls it."""
-        if self.scoring is None or self.scoring in ("mse", "mae", "deviance"):
-            return _ERRORS[self.scoring]
-        scorer = get_scorer(self.scoring) if isinstance(self.scoring, str) else self.scoring
-        if not callable(scorer):
-            raise ValueError(f"scoring={self.scoring!r} must be None, 'mse', 'mae', 'deviance', or a scorer.")
-
-        def error(y, prediction, weights, rows):
-            more = {} if weights is None else {"sample_weight": weights}
-            return np.array([-scorer(Given(), column, y, **more) for column in prediction.T])
-
-        return error
-
-
-def _results(found, ratios, gammas):
-    """`cv_results_`, with an axis for l1_ratio and for relax where there are several of them."""
-    R, G, L = len(ratios), len(gammas), found.alphas.shape[1]
-    results = {
-        "l1_ratio": np.repeat(np.array(ratios), G * L).reshape(-1, L),
-        "relax": np.tile(np.repeat(np.array(gammas), L), R).reshape(-1, L),
-        "alpha": np.repeat(found.alphas, G, axis=0),
-        "mean_error": found.mean,
-        "standard_error": found.standard_error,
-        "n_features": np.repeat([np.diff(path.indptr) for path in found.paths], G, axis=0),
-        "errors": found.scores,
-        "relative_gaps": np.repeat(found.relative_gaps, G, axis=0),
-    }
-    axes = [count for count in (R, G) if count > 1]
-    return {name: values.reshape(*axes, *values.shape[1:]) for name, values in results.items()}
 
 
 class LassoCV(ElasticNetCV):
@@ -325,6 +214,7 @@ cv_results_, n_features_in_, feature_names_in_
     """
 
     path = staticmethod(lasso_path)
+    _axes = ("relax",)
 
     def __init__(
         self,

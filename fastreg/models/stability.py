@@ -1,14 +1,12 @@
 """StabilitySelection: the features that paths select on most halves of the rows."""
 
-import warnings
-
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import DataConversionWarning
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from fastreg import validation
+from fastreg.models.base import one_response
 from fastreg.selection.stability import half_samples, selection_counts
 from fastreg.solve import Task
 
@@ -163,14 +161,8 @@ class StabilitySelection(SelectorMixin, BaseEstimator):
         seed = validation.as_seed("random", self.random_state)
         X, names = validation.as_matrix(X)
         n, p = X.shape
-        rows, y_ndim = validation.as_responses(y, n)
-        if len(rows) > 1:
-            raise ValueError(f"y must be 1-d; it has {len(rows)} columns. Fit one selection for each.")
-        if y_ndim == 2:
-            warnings.warn("A column-vector y was passed when a 1d array was expected; y.ravel() is used.",
-                          DataConversionWarning, stacklevel=2)  # fmt: skip
         task = Task(
-            y=rows[0],
+            y=one_response(y, n, depth=2),
             weights=validation.as_weights(sample_weight, n),
             fit_intercept=validation.as_bool(self.fit_intercept, "fit_intercept"),
             standardize=validation.as_bool(self.standardize, "standardize"),

@@ -65,7 +65,7 @@ class CrossValidation:
         """(c, i): the largest alpha of a curve (None: the best), with an error within a standard error of its least."""
         c = self.best()[0] if c is None else c
         mean, i = self.mean[c], int(self.mean[c].argmin())
-        return c, int(np.flatnonzero(mean <= mean[i] + self.standard_error[c, i])[0])
+        return c, int(np.flatnonzero(~(mean > mean[i] + self.standard_error[c, i]))[0])
 
 
 def cross_validate(
@@ -187,11 +187,11 @@ def predict_rows(X, rows, solution):
     return (np.stack(values, axis=2) if several else values[0]) + solution.intercepts
 
 
-def squared_error(y, prediction, weights, rows=None):
+def squared_error(y, prediction, weights, rows):
     return np.average((y[:, None] - prediction) ** 2, axis=0, weights=weights)
 
 
-def absolute_error(y, prediction, weights, rows=None):
+def absolute_error(y, prediction, weights, rows):
     return np.average(np.abs(y[:, None] - prediction), axis=0, weights=weights)
 
 

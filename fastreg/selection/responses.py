@@ -125,9 +125,9 @@ upper_bounds, tol, max_iter, n_jobs
     X, names = validation.as_matrix(X)
     n, p = X.shape
     problem = Problem(
-        Y, loss=loss, delta=delta, l1_ratio=l1_ratio, alphas=alphas, eps=eps, fit_intercept=fit_intercept, standardize=standardize,
-        sample_weight=sample_weight, offset=offset, penalty_factor=penalty_factor, lower_bounds=lower_bounds,
-        upper_bounds=upper_bounds, tol=tol, max_iter=max_iter,
+        Y, loss=loss, delta=delta, l1_ratio=l1_ratio, alphas=alphas, eps=eps, fit_intercept=fit_intercept,
+        standardize=standardize, sample_weight=sample_weight, offset=offset, penalty_factor=penalty_factor,
+        lower_bounds=lower_bounds, upper_bounds=upper_bounds, tol=tol, max_iter=max_iter,
     )  # fmt: skip
     whole = tasks_of(X, problem, {})
     validation.check_finite(X, names)

@@ -26,6 +26,11 @@ REPAIRS = 30  # of one alpha
 STEPS = 100  # to the intercepts
 LOOSE = 1e-3  # relative gap that is good enough on the way to an alpha
 MEMORY = 5  # cycles that an extrapolation looks back
+SLOW = 0.05  # of the gap so many cycles ago: classes pull at each other
+PRODUCTS = 500  # of a Newton step
+CLOSE = 1e-6  # of the gradient: what such a step leaves of it
+TRIES = 12  # of its length
+LONGEST = 20.0  # change of a linear predictor in such a step: beyond, its curvature tells nothing
 
 
 class Softmax:
@@ -47,7 +52,7 @@ class Softmax:
         self.runs = [GlmRun(self.one_against_others(k), self.pool, 0) for k in range(self.K)]
         self.Z = np.zeros((self.K, self.n))
         self.intercepts = np.zeros(self.K)
-        self.passes = 0
+        self.passes, self.left = 0, task.max_iter
         for run in self.runs:
             run.size = 1.0
         first = self.runs[0]
@@ -72,7 +77,7 @@ class Softmax:
         return P, top + np.log(total)
 
     def loss(self, log_sum):
-        each = log_sum - self.Z[self.codes, np.arange(self.n)]
+        each = np.maximum(log_sum - self.Z[self.codes, np.arange(self.n)], 0.0)
         return each.sum() if self.task.weights is None else (self.task.weights * each).sum()
 
     def residuals(self, P):
@@ -153,12 +158,14 @@ class Softmax:
         steps = 0
         for run in self.runs:
             run.near = only
-        sure, points = False, []
+        sure, points, last = False, [], np.inf
         products = np.zeros(self.K)
         for _ in range(CYCLES):
             (gaps, kappas), before = np.zeros((2, self.K)), steps
             self.exponentiate()
             for k, run in enumerate(self.runs):
+                if self.left <= 0:
+                    return steps
                 self.enter(k)
                 if run.near is None:
                     run.look(None)
@@ -173,21 +180,24 @@ class Softmax:
                 kappas[k], gaps[k] = run.kappa, gap - (1.0 - run.kappa) * run.others
                 run.goal = max(SHARE * gap, 0.1 * goal / self.K)
                 if gap > run.goal:
-                    steps += run.descend(l1, l2, TURN, np.arange(run.known) if run.near is None else run.near)
+                    every = np.arange(run.known) if run.near is None else run.near
+                    steps += self.take(run.descend(l1, l2, min(TURN, self.left), every))
                     self.leave(k)
             self.recentre(l1, l2)
+            total = gaps.sum() + ((kappas - kappas.min()) * products).sum()  # one dual point for all of them
             points.append(self.point())
             if len(points) > MEMORY:
                 self.extrapolate(points, l1, l2)
-                points = [self.point()]
-            total = gaps.sum() + (kappas - kappas.min()) @ products  # one dual point for all of them
+                if total > SLOW * last:
+                    steps += self.take(self.newton(l1, l2))
+                points, last = [self.point()], total
             if total <= goal:
                 if sure or only is not None or l1 == 0.0:
                     break
                 for run in self.runs:  # what was far from leaving zero may no longer be
                     run.near = None
                 sure = True
-            elif steps == before or steps >= self.task.max_iter:
+            elif steps == before:
                 break
             else:
                 sure = False
@@ -208,7 +218,8 @@ class Softmax:
         c /= c.sum()
         W, levels, Z = (sum(a * new for a, new in zip(c, part, strict=True)) for part in zip(*points[1:], strict=True))
         last, low, high = points[-1][0], self.runs[0].low, self.runs[0].high
-        W[(last == 0.0) | (W * last < 0.0) | (W < low) | (W > high)] = 0.0
+        W[(last == 0.0) | (W * last < 0.0)] = 0.0
+        W = np.clip(np.where((last == low) | (last == high), last, W), low, high)
         moved = np.flatnonzero((W != sum(a * new[0] for a, new in zip(c, points[1:], strict=True))).any(axis=0))
         now = self.objective(last, l1, l2)
         if len(moved):
@@ -224,23 +235,118 @@ class Softmax:
         for run, w in zip(self.runs, W, strict=True):
             run.w[:] = w
 
+    def newton(self, l1, l2):
+        """A Newton step of all classes together on the coefficients in use; returns how many products it took.
+
+        Where classes pull at each other, going through them one by one is slow.
+        """
+        W = np.array([run.w for run in self.runs])
+        first = self.runs[0]
+        used = ((W != 0.0) | (first.f1 == 0.0)) & (W > first.low) & (W < first.high)
+        places = [np.flatnonzero(row) for row in used]
+        features = [self.pool.features[some] for some in places]
+        ends = np.cumsum([0, *(len(some) for some in places)])
+        size, K, store, s = ends[-1], self.K, self.pool.store, self.task.weights
+        f1, f2 = (np.concatenate([array[some] for some in places]) for array in (first.f1, first.f2))
+        w = W[used]
+        P, _ = self.probabilities()
+        R = self.residuals(P)
+
+        H = P * (1.0 - P) if s is None else s * P * (1.0 - P)
+        means, diagonal = [], []
+        for k in range(K):
+            part, numbers = store.part(features[k])
+            bend = float(H[k].sum()) or 1.0
+            mean, square, _ = part.moments(numbers, H[k], bend, self.task.fit_intercept, self.jobs)
+            means.append(mean)
+            diagonal.append(square / self.total)
+
+        def intercepts(v):
+            """Changes of the intercepts: what `v` holds of them are those of centred columns."""
+            if not self.task.fit_intercept:
+                return np.zeros(K)
+            return v[size:] - np.array([(means[k] * v[ends[k] : ends[k + 1]]).sum() for k in range(K)])
+
+        def spread(v):
+            """(K, n) changes of the linear predictors, for changes of the coefficients and intercepts."""
+            lines = np.zeros((K, self.n)) + intercepts(v)[:, None]
+            for k in range(K):
+                store.add(features[k], v[ends[k] : ends[k + 1]], lines[k])
+            return lines
+
+        def gather(T):
+            sums = T.sum(axis=1) * self.task.fit_intercept
+            parts = [store.dots(features[k], T[k]) - means[k] * sums[k] for k in range(K)]
+            return np.concatenate([*parts, sums]) / self.total
+
+        def curve(v):
+            T = P * spread(v)
+            T -= P * T.sum(axis=0)
+            if s is not None:
+                T *= s
+            out = gather(T)
+            out[:size] += l2 * f2 * v[:size]
+            return out
+
+        b = gather(R)
+        b[:size] -= l1 * f1 * np.sign(w) + l2 * f2 * w
+        scale = np.concatenate([*diagonal, H.sum(axis=1) / self.total])
+        scale[:size] += l2 * f2
+        scale = np.where(scale > 0.0, scale, 1.0)
+        d, z = np.zeros(len(b)), b / scale
+        direction, rho, count = z.copy(), (b * z).sum(), 0
+        enough = CLOSE**2 * rho
+        while rho > enough and count < min(PRODUCTS, self.left):
+            h = curve(direction)
+            bend = (direction * h).sum()
+            count += 1
+            if not bend > 0.0:
+                break
+            d += rho / bend * direction
+            b -= rho / bend * h
+            z = b / scale
+            rho, before = (b * z).sum(), rho
+            direction = z + rho / before * direction
+        longest = np.abs(spread(d)).max(initial=0.0)
+        d *= min(1.0, LONGEST / longest) if longest > 0.0 else 1.0
+        kept, level, now = self.Z, self.intercepts, self.objective(W, l1, l2)
+        for t in 0.5 ** np.arange(TRIES):
+            new = w + t * d[:size]
+            new[(new * w <= 0.0) & (l1 * f1 > 0.0)] = 0.0
+            tried = W.copy()
+            tried[used] = new
+            np.clip(tried, first.low, first.high, out=tried)
+            self.intercepts = level + t * intercepts(d)
+            self.Z = np.empty_like(kept)
+            self.place([(self.pool.features[np.flatnonzero(row)], row[row != 0.0]) for row in tried])
+            if self.objective(tried, l1, l2) < now:
+                for run, row in zip(self.runs, tried, strict=True):
+                    run.w[:] = row
+                return count
+        self.Z, self.intercepts = kept, level
+        return count
+
     def objective(self, W, l1, l2):
         """At coefficients W (K, m) whose linear predictors are Z."""
         f1, f2 = np.minimum(self.runs[0].f1, 1e300), np.minimum(self.runs[0].f2, 1e300)
         penalty = l1 * (np.abs(W) * f1).sum() + 0.5 * l2 * (W * W * f2).sum()
         return self.loss(self.probabilities()[1]) / self.total + penalty
 
+    def take(self, steps):
+        """Count steps against max_iter."""
+        self.left -= steps
+        return steps
+
     def recentre(self, l1, l2):
         """A constant added to a feature's coefficients in all classes changes no probability: take the cheapest."""
-        if self.task.lower is not None or l1 == l2 == 0.0:
+        if self.task.lower is not None:
             return
-        W = np.array([run.w for run in self.runs])
-        some = np.flatnonzero(((W != 0).sum(axis=0) > (self.K // 2 if l1 > 0.0 else 0)) & (self.runs[0].f1 > 0))
+        W, f1, f2 = np.array([run.w for run in self.runs]), self.runs[0].f1, self.runs[0].f2
+        some = np.flatnonzero((W != 0).sum(axis=0) > np.where(l1 * np.minimum(f1, 1e300) > 0.0, self.K // 2, 0))
         if len(some) == 0:
             return
-        W = W[:, some]
-        f1, f2 = self.runs[0].f1[some], self.runs[0].f2[some]
-        shift = cheapest_shift(W, l1 * f1, l2 * f2)
+        W, first, second = W[:, some], l1 * f1[some], l2 * f2[some]
+        shift = np.where((first == 0.0) & (second == 0.0), W.mean(axis=0), cheapest_shift(W, first, second))
         moved = shift != 0.0
         if not moved.any():
             return
@@ -314,7 +420,7 @@ class Softmax:
         if task.l1_ratio > 0:
             rungs, report = ladder(self.alpha_max, rungs, False)
             report = np.where(report >= 0, report + empty, -1)
-        above, carried = self.alpha_max, 0
+        above, carried, self.left = self.alpha_max, 0, task.max_iter
         for alpha, at in zip(rungs, report, strict=True):
             steps, gap, log_sum = self.solve_one(alpha, above, max(task.tol, LOOSE) if at < 0 else task.tol)
             above, carried = alpha, carried + steps
@@ -322,8 +428,16 @@ class Softmax:
                 gaps[at], n_iter[at], levels[at] = gap, carried, self.intercepts
                 explained[at] = 1.0 - self.loss(log_sum) / self.total / self.constant
                 pieces.append(self.coefficients())
-                carried = 0
-        return self.solution(pieces, levels, gaps, explained, n_iter)
+                carried, self.left = 0, task.max_iter
+                if task.dfmax is not None and at > 0 and self.in_use() > task.dfmax:
+                    self.alphas = self.alphas[:at]
+                    break
+        L = len(self.alphas)
+        return self.solution(pieces[:L], levels[:L], gaps[:L], explained[:L], n_iter[:L])
+
+    def in_use(self):
+        """Number of penalised features with a coefficient in some class."""
+        return int((np.any([run.w != 0 for run in self.runs], axis=0) & (self.runs[0].f1 > 0)).sum())
 
     def solve_one(self, alpha, above, tol):
         """(steps, gap, log sums) of the solution at alpha, after that at `above`, to a relative gap of `tol`."""
@@ -349,19 +463,24 @@ class Softmax:
             gap, missed = self.certify(C, P, R, l1, l2)
             if l1 == l2 == 0.0:
                 gap = min(gap, self.loss(log_sum) / self.total)
-            if gap <= tol * self.null or steps >= task.max_iter:
+            if gap <= tol * self.null or self.left <= 0:
                 break
             wanted = missed
-            goal = goal if missed.any() else max(0.1 * goal, ROUNDING * self.null)
+            if not missed.any():
+                goal = max(0.1 * goal, ROUNDING * self.null)
+                steps += self.take(self.newton(l1, l2))
         return steps, gap, log_sum
 
     def certify(self, C, P, R, l1, l2):
         """(duality gap, which features screening had missed) of the solution at hand."""
         K, p, task = self.K, self.design.p, self.task
         largest, conjugate, missed = np.zeros(K), np.zeros(K), np.zeros((K, p), np.uint8)
-        off, given_up = np.zeros(K), None
+        off, given_up, more, held = np.zeros(K), None, np.zeros(K), None
         if len(self.free):
-            given_up, off = self.give_up(P)
+            held, more = self.held()
+            given_up, off = self.give_up(P, held)
+            if held.any():
+                more += off * (held * self.norm[self.free] * np.abs(self.free_weights())).sum(axis=1)
         width = C.shape[2]
         for k in range(K):
             one = slice(k, k + 1)
@@ -374,10 +493,11 @@ class Softmax:
             return sum(run.gap(None, 0.0, 0.0) for run in self.looked_at()), missed.any(axis=0)
         kappa = certificate.scale(l1, largest.max())
         total = self.divergence(P, R, given_up, kappa)
+        conjugate += more
         for k, (features, values) in enumerate(self.coefficients()):
             c = self.gradient[features, k].copy()
             if given_up is not None:
-                c[np.isin(features, self.free)] = 0.0
+                c[np.isin(features, self.free[~held[k]])] = 0.0
             total += certificate.gap(
                 features, values, c, l1, l2, self.factor1, self.factor2, 0.0, kappa, conjugate[k], off[k] ** 2,
                 self.norm,
@@ -391,7 +511,20 @@ class Softmax:
             run.look(None)
             yield run
 
-    def give_up(self, P):
+    def free_weights(self):
+        """(K, f) coefficients of the unpenalised features."""
+        return np.array([run.w[self.pool.place[self.free]] for run in self.runs])
+
+    def held(self):
+        """((K, f) whether a bound holds an unpenalised feature, (K,) what these add to the penalties' conjugates)."""
+        w, c = self.free_weights(), self.gradient[self.free].T
+        if self.task.lower is None:
+            return np.zeros(w.shape, bool), np.zeros(self.K)
+        edge = np.where(c > 0, self.task.upper[self.free], self.task.lower[self.free])
+        held = np.isfinite(edge) & (w == edge)
+        return held, (np.abs(c) * np.abs(np.where(held, edge, 0.0))).sum(axis=1)
+
+    def give_up(self, P, held):
         """(what residuals over weights lose (K, n), its size (K,)) to be orthogonal to unpenalised features."""
         F = np.zeros((len(self.free), self.n))
         for column, feature in zip(F, self.free, strict=True):
@@ -404,7 +537,11 @@ class Softmax:
         for k in range(self.K):
             for j in range(self.K):
                 M[k, :, j, :] = (F * (s * P[k] * ((k == j) - P[j]))) @ F.T
-        b = np.linalg.lstsq(M.reshape(len(right), -1), right, rcond=1e-13)[0].reshape(self.K, len(F)) @ F
+        inside = np.hstack([np.ones((self.K, len(F) - held.shape[1]), bool), ~held]).ravel()
+        b = np.zeros(len(right))
+        M = M.reshape(len(right), -1)[np.ix_(inside, inside)]
+        b[inside] = np.linalg.lstsq(M, right[inside], rcond=1e-13)[0]
+        b = b.reshape(self.K, len(F)) @ F
         d = P * (b - (P * b).sum(axis=0))
         return d, np.sqrt((s * d * d).sum(axis=1) / self.total)
 

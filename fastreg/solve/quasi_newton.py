@@ -164,10 +164,10 @@ def solve_dense(U, signs, D, slope, x, penalty, at):
     active = ActiveSet(0, len(x) + 64)
     active.size = np.abs(slope).max()
     active.extend(np.zeros(len(x)), kink, np.zeros(len(x)), low, high)
-    change = np.empty(len(x))
-    active.propose(H, -slope, np.zeros(len(x)), 0.0, start, 1.0, 1.0, 0.0, GUESSES, change)
-    new = np.where(change == high - start, penalty.upper[at], x + change)  # at a bound to the last bit
-    return np.where(change == low - start, penalty.lower[at], new)
+    target = np.empty(len(x))
+    active.propose(H, -slope, np.zeros(len(x)), 0.0, start, 1.0, 1.0, 0.0, GUESSES, target)
+    new = np.where(target == high, penalty.upper[at], x + (target - start))  # at a bound to the last bit
+    return np.where(target == low, penalty.lower[at], new)
 
 
 def solve_compact(U, signs, plus, D, slope, x, penalty, at, goal):

@@ -168,12 +168,12 @@ class Model:
         self.w, self.g = self.run.w[self.places], self.run.g[self.places]
 
     def step(self, l1, l2):
-        """(changes of the coefficients, change of the intercept) to the minimum of the model with its penalties."""
+        """(coefficients, change of the intercept) at the minimum of the model with its penalties."""
         run = self.run
-        change = self.change(l1, l2)
+        target = self.target(l1, l2)
         if not self.pool.centred:
-            return change, 0.0
-        return change, run.ahead * run.total / self.total - float((self.means * change).sum())
+            return target, 0.0
+        return target, run.ahead * run.total / self.total - float((self.means * (target - self.w)).sum())
 
 
 class GramModel(Model):
@@ -199,12 +199,12 @@ class GramModel(Model):
         self.known = old + k
         self.active.extend(np.zeros(k), self.f1[old:], self.f2[old:], self.low[old:], self.high[old:])
 
-    def change(self, l1, l2):
-        run, change = self.run, np.empty(self.known)
+    def target(self, l1, l2):
+        run, target = self.run, np.empty(self.known)
         # curvatures have changed since, most of all by a common factor
         scale = 1.0 if run.task.loss in BENT else run.sum_h / self.total
-        self.active.propose(self.gram, self.g, self.means, run.ahead, self.w, scale, l1, l2, run.task.max_iter, change)
-        return change
+        self.active.propose(self.gram, self.g, self.means, run.ahead, self.w, scale, l1, l2, run.task.max_iter, target)
+        return target
 
 
 class ResidualModel(Model):
@@ -231,7 +231,7 @@ class ResidualModel(Model):
             )  # fmt: skip
         self.known = len(self.places)
 
-    def change(self, l1, l2):
+    def target(self, l1, l2):
         run, w = self.run, self.w
         z = self.response
         np.divide(run.r, self.h, out=z, where=self.h > 0)
@@ -252,4 +252,4 @@ class ResidualModel(Model):
         )  # fmt: skip
         new = np.zeros(self.known)
         new[index[: stops[1]]] = value[: stops[1]]
-        return new - w
+        return new
