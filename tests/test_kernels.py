@@ -377,7 +377,8 @@ def certify(C, panel, lane, scale, W, l1, l2, f1, f2, positive, squares, place=N
     for i in range(k):
         used = np.flatnonzero(W[:, i])
         c = C[panel, used, lane + i] * scale
-        sums = squares[i], largest[i], conjugate[i], 0.0, None
+        kappa = certificate.scale(l1[i], largest[i])
+        sums = certificate.squared_part(kappa, squares[i], 0.0), kappa, conjugate[i], 0.0, None
         gaps.append(certificate.gap(used, W[used, i], c, l1[i], l2[i], f1, f2, *sums))
     return np.array(gaps), missed
 
