@@ -100,7 +100,7 @@ def minimize(
 def minimize_path(
     fun,
     x0,
-    alphas=20,
+    l1_grid=20,
     *,
     l1=1.0,
     l2=0.0,
@@ -121,11 +121,11 @@ def minimize_path(
     ----------
     fun, x0, jac, args, bounds, tol, max_iter
         As in `minimize`.
-    alphas : int or array-like of shape (L,), default=20
-        The values, >= 0, in the order in which they are to be solved: ascending for neural networks, which cannot
-        leave zero again. Or the length of a geometric grid from alpha_max down to ``eps * alpha_max``. alpha_max is the
-        smallest strength at which all entries with l1_j > 0 are zero (a stationary point, if `fun` is not convex),
-        computed by minimising over the others.
+    l1_grid : int or array-like of shape (L,), default=20
+        The strengths alpha, >= 0, in the order in which they are to be solved: ascending for neural networks, which
+        cannot leave zero again. Or the length of a geometric grid from alpha_max down to ``eps * alpha_max``.
+        alpha_max is the smallest strength at which all entries with l1_j > 0 are zero (a stationary point, if `fun` is
+        not convex), computed by minimising over the others.
     l1, l2 : float or array-like of x0's shape, defaults=1.0 and 0.0
         Factors of the penalties; ``l1=0, l2=1`` is ridge regression.
     eps : float in (0, 1), default=1e-3
@@ -144,7 +144,7 @@ def minimize_path(
     problem = _Problem(fun, x0, jac, args, bounds)
     l1, l2 = _as_strengths(l1, "l1", problem.shape), _as_strengths(l2, "l2", problem.shape)
     tol, max_iter = validation.as_tol(tol), validation.as_max_iter(max_iter)
-    values = _as_grid(alphas)
+    values = _as_grid(l1_grid)
     ratio = validation.as_eps(eps)
     if isinstance(values, int):
         problem.check_has_alpha_max(l1, l2)
@@ -292,14 +292,14 @@ class _Problem:
 
     def check_has_alpha_max(self, l1, l2):
         """All entries with l1 > 0 can be zero, and the others do not depend on alpha."""
-        remedy = "pass the values of alphas"
+        remedy = "pass the values of l1_grid"
         if not (l1 > 0).any():
-            raise ValueError(f"alphas: an automatic grid needs l1 > 0 somewhere; {remedy}.")
+            raise ValueError(f"l1_grid: an automatic grid needs l1 > 0 somewhere; {remedy}.")
         if ((l1 == 0) & (l2 > 0)).any():
-            raise ValueError(f"alphas: an automatic grid needs l1 > 0 wherever l2 > 0; {remedy}.")
+            raise ValueError(f"l1_grid: an automatic grid needs l1 > 0 wherever l2 > 0; {remedy}.")
         away = np.flatnonzero((l1 > 0) & ((self.lower > 0) | (self.upper < 0)))
         if away.size:
-            raise ValueError(f"alphas: the bounds keep penalised entry {away[0]} from zero; {remedy}.")
+            raise ValueError(f"l1_grid: the bounds keep penalised entry {away[0]} from zero; {remedy}.")
 
     def alpha_max(self, l1, tol, max_iter):
         """The solution with all penalised entries at zero, and the smallest alpha at which it is one."""
@@ -313,8 +313,8 @@ class _Problem:
         largest = float((pull[held] / l1[held]).max())
         if not largest > 0.0:
             raise ValueError(
-                "alphas: with all penalised entries at zero the gradient is zero, so that every strength holds them "
-                "there (for a neural network that is no minimum); pass the values of alphas."
+                "l1_grid: with all penalised entries at zero the gradient is zero, so that every strength holds them "
+                "there (for a neural network that is no minimum); pass the values of l1_grid."
             )
         return outcome.x, largest
 
@@ -373,15 +373,15 @@ def _as_strengths(value, name, shape):
     return np.broadcast_to(value, shape).ravel().astype(np.float64)
 
 
-def _as_grid(alphas):
-    if isinstance(alphas, Integral) and not isinstance(alphas, bool | np.bool_):
-        return validation.at_least_one(alphas, "alphas")
-    if np.ndim(alphas) != 1 or np.size(alphas) == 0:
-        raise ValueError("alphas must be an integer, the length of a grid, or a list of at least one value.")
-    values = _as_array(alphas, "alphas")
-    _check_finite(values, "alphas")
+def _as_grid(l1_grid):
+    if isinstance(l1_grid, Integral) and not isinstance(l1_grid, bool | np.bool_):
+        return validation.at_least_one(l1_grid, "l1_grid")
+    if np.ndim(l1_grid) != 1 or np.size(l1_grid) == 0:
+        raise ValueError("l1_grid must be an integer, the length of a grid, or a list of at least one value.")
+    values = _as_array(l1_grid, "l1_grid")
+    _check_finite(values, "l1_grid")
     if values.min() < 0:
-        raise ValueError(f"alphas must be >= 0; the smallest is {values.min()}.")
+        raise ValueError(f"l1_grid must be >= 0; the smallest is {values.min()}.")
     return values
 
 

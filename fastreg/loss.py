@@ -1,6 +1,7 @@
 """What a loss expects of y, and what the linear predictor of a model with that loss predicts."""
 
 import numpy as np
+from scipy.special import log_softmax, xlogy
 
 from fastreg import validation
 
@@ -88,3 +89,36 @@ def probabilities(loss, z):
     e = np.exp(-np.abs(z))
     high, low = 1.0 / (1.0 + e), e / (1.0 + e)
     return np.stack([np.where(z > 0, low, high), np.where(z > 0, high, low)], axis=-1)
+
+
+def unit_deviances(loss, y, z, delta):
+    """Twice the loss of each row, less the least it can be.
+
+    Parameters
+    ----------
+    loss : str
+    y : ndarray of shape (m,)
+        Numbers of classes for losses of classes.
+    z : ndarray of shape (m,) or (m, L), for "multinomial" with a last axis of K
+        Linear predictors.
+    delta : float
+        Of the Huber loss.
+
+    Returns
+    -------
+    ndarray of shape (m,) or (m, L)
+    """
+    several = z.ndim > (2 if loss == "multinomial" else 1)
+    y = y[:, None] if several else y
+    if loss == "multinomial":
+        codes = np.broadcast_to(y, z.shape[:-1]).astype(np.intp)[..., None]
+        return -2.0 * np.take_along_axis(log_softmax(z, axis=-1), codes, axis=-1)[..., 0]
+    if loss == "logistic":
+        return 2.0 * np.logaddexp(0.0, np.where(y > 0, -z, z))
+    if loss == "squared_hinge":
+        return np.maximum(0.0, 1.0 - np.where(y > 0, z, -z)) ** 2
+    if loss == "poisson":
+        with np.errstate(over="ignore"):
+            return 2.0 * (xlogy(y, y) - y - y * z + np.exp(z))
+    r = np.abs(y - z)
+    return np.where(r <= delta, r, delta) * (2.0 * r - np.minimum(r, delta)) if loss == "huber" else r**2

@@ -91,7 +91,8 @@ def fit_path(
         float32 and float64 arrays are used as they are, in any memory layout, never copied and never written; integers,
         booleans and float16 are converted to float64. A pandas or polars DataFrame must have numeric columns only.
         Sparse matrices and arrays in CSC or CSR format are used as they are too, other formats are converted to CSC;
-        none is ever made dense.
+        none is ever made dense. For a loss other than "squared" the columns that come into question are copied out of
+        dense arrays that are float32 or in row order.
     y : array-like of shape (n,) or (n, k)
         Response, converted to float64. For k > 1 the columns are k separate problems, solved together. For losses of
         two classes, labels of any kind of shape (n,).

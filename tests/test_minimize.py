@@ -507,10 +507,10 @@ def test_bad_functions_are_told_apart(fun, options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"alphas": 0}, "alphas must be at least 1"),
-        ({"alphas": []}, "alphas must be an integer"),
-        ({"alphas": [1.0, -1.0]}, "alphas must be >= 0"),
-        ({"alphas": [1.0, np.nan]}, "alphas must be finite"),
+        ({"l1_grid": 0}, "l1_grid must be at least 1"),
+        ({"l1_grid": []}, "l1_grid must be an integer"),
+        ({"l1_grid": [1.0, -1.0]}, "l1_grid must be >= 0"),
+        ({"l1_grid": [1.0, np.nan]}, "l1_grid must be finite"),
         ({"eps": 2.0}, "eps"),
         ({"l1": 0.0}, "needs l1 > 0 somewhere"),
         ({"l1": [1.0, 0.0], "l2": 1.0}, "needs l1 > 0 wherever l2 > 0"),

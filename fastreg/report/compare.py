@@ -7,9 +7,10 @@ from time import perf_counter
 
 import numpy as np
 
+from fastreg.loss import unit_deviances
 from fastreg.report.data import DataError
 from fastreg.report.loss_search import search_paths
-from fastreg.report.losses import CLASS_LOSSES, check_classes, codes_of, null_deviances, unit_deviances
+from fastreg.report.losses import CLASS_LOSSES, check_classes, codes_of, null_deviances
 from fastreg.solve.ridge import fit_ridge
 from fastreg.solve.ridge_data import RidgeData, spreads
 

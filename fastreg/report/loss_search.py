@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastreg.loss import unit_deviances
 from fastreg.path import Problem, as_path, fit_path, tasks_of
 from fastreg.report.data import DataError
-from fastreg.report.losses import CLASS_LOSSES, codes_of, unit_deviances
+from fastreg.report.losses import CLASS_LOSSES, codes_of
 from fastreg.selection.cross_validation import CrossValidation, cross_validate
 
 _RIDGE_GRID = (1e3, 1e-5)  # ends of a grid without an L1 penalty, in units of the lasso's first alpha

@@ -3,9 +3,8 @@
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import log_softmax, xlogy
 
-from fastreg.loss import BINARY
+from fastreg.loss import BINARY, unit_deviances
 from fastreg.report.data import DataError
 
 CLASS_LOSSES = (*BINARY, "multinomial")
@@ -105,39 +104,6 @@ def check_classes(data, rows, folds):
 def label_text(label):
     """A label as people write it: whole numbers without a point."""
     return str(label) if isinstance(label, str) else f"{label:.0f}" if label == np.floor(label) else repr(float(label))
-
-
-def unit_deviances(loss, y, z, delta):
-    """Twice the loss of each row, less the least it can be.
-
-    Parameters
-    ----------
-    loss : str
-    y : ndarray of shape (m,)
-        Numbers of classes for losses of classes.
-    z : ndarray of shape (m,) or (m, L), for "multinomial" with a last axis of K
-        Linear predictors.
-    delta : float
-        Of the Huber loss.
-
-    Returns
-    -------
-    ndarray of shape (m,) or (m, L)
-    """
-    several = z.ndim > (2 if loss == "multinomial" else 1)
-    y = y[:, None] if several else y
-    if loss == "multinomial":
-        codes = np.broadcast_to(y, z.shape[:-1]).astype(np.intp)[..., None]
-        return -2.0 * np.take_along_axis(log_softmax(z, axis=-1), codes, axis=-1)[..., 0]
-    if loss == "logistic":
-        return 2.0 * np.logaddexp(0.0, np.where(y > 0, -z, z))
-    if loss == "squared_hinge":
-        return np.maximum(0.0, 1.0 - np.where(y > 0, z, -z)) ** 2
-    if loss == "poisson":
-        with np.errstate(over="ignore"):
-            return 2.0 * (xlogy(y, y) - y - y * z + np.exp(z))
-    r = np.abs(y - z)
-    return np.where(r <= delta, r, delta) * (2.0 * r - np.minimum(r, delta)) if loss == "huber" else r**2
 
 
 def null_deviances(loss, y, path, delta):

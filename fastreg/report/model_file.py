@@ -10,10 +10,10 @@ from itertools import chain, combinations_with_replacement
 import numpy as np
 
 from fastreg import __version__
-from fastreg.loss import LOSSES, probabilities, respond
+from fastreg.loss import LOSSES, probabilities, respond, unit_deviances
 from fastreg.report.data import _LARGEST, _MISSING, DataError, _number, _quoted, level_name
 from fastreg.report.inputs import is_svmlight, open_table, read_svmlight
-from fastreg.report.losses import CLASS_LOSSES, codes_of, label_text, unit_deviances
+from fastreg.report.losses import CLASS_LOSSES, codes_of, label_text
 from fastreg.report.stream import _missing, _value
 
 FORMAT = "fastreg linear model"

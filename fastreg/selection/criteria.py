@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln, logsumexp, xlogy
+from scipy.special import gammaln
+
+from fastreg.loss import unit_deviances
 
 CRITERIA = ("aic", "aicc", "bic", "ebic")
 
@@ -98,14 +100,7 @@ def deviance(path, design, task):
     """(L,) weighted mean deviances of a path for a loss that is a likelihood."""
     share = np.full(design.n, 1.0 / design.n) if task.weights is None else task.weights / task.weights.sum()
     z = path.decision_function(design.X, offset=task.offset)
-    if task.loss == "multinomial":
-        each = logsumexp(z, axis=-1) - z[np.arange(design.n), :, task.y.astype(np.intp)]
-    elif task.loss == "logistic":
-        each = np.logaddexp(0.0, z) - task.y[:, None] * z
-    else:
-        y = task.y[:, None]
-        each = np.exp(z) - y - y * z + xlogy(y, y)
-    return 2.0 * share @ each
+    return share @ unit_deviances(task.loss, task.y, z, None)
 
 
 def squares_left(path, design, task):

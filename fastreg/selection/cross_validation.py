@@ -3,11 +3,10 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import xlogy
 
 from fastreg import validation
 from fastreg.design import as_design
-from fastreg.loss import respond
+from fastreg.loss import respond, unit_deviances
 from fastreg.path import solve
 from fastreg.selection.refit import refit
 from fastreg.solve import grids_of, n_threads
@@ -197,8 +196,7 @@ def absolute_error(y, prediction, weights, rows):
 
 def poisson_deviance(y, z, weights, rows=None):
     """Of counts from linear predictors z."""
-    with np.errstate(over="ignore"):
-        return 2.0 * np.average((xlogy(y, y) - y)[:, None] - y[:, None] * z + np.exp(z), axis=0, weights=weights)
+    return np.average(unit_deviances("poisson", y, z, None), axis=0, weights=weights)
 
 
 def of_responses(error, loss):
@@ -229,11 +227,9 @@ def error_of(task, scoring):
         return of_responses({"mse": squared_error, "mae": absolute_error}[scoring], task.loss)
     if task.loss != "huber":
         return {"squared": squared_error, "poisson": poisson_deviance}[task.loss]
-    delta, times = task.parameter, 1.0 if scoring is None else 2.0
+    delta, share = task.parameter, 0.5 if scoring is None else 1.0
 
     def huber_error(y, z, weights, rows):
-        r = np.abs(y[:, None] - z)
-        small = np.minimum(r, delta)
-        return times * np.average(small * (r - 0.5 * small), axis=0, weights=weights)
+        return share * np.average(unit_deviances("huber", y, z, delta), axis=0, weights=weights)
 
     return huber_error

@@ -10,22 +10,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..kernels import losses, working
+from .regime import MOSTLY_RIDGE
 from .rounds import Batch, coefficients
-from .run import POLISHES, Run
+from .run import GOAL, POLISHES, ROUNDING, Run
 from .working import BENT, GramModel, Pool, ResidualModel, Store
 
-NEAR = 1.0  # of the penalty: a gradient from which on a feature is taken into a new model
 FAR = 0.85  # of the penalty: a gradient below is looked at last
 FRESH = 0.003  # what a step on a new model leaves of the gap
 STEP = 4e6  # multiplications in the time of a step, its products aside,
 ROW = 40  # and for each row
 INNER = 0.01  # of the gap: how exact a working set is solved before other features are looked at
 LARGE = 700  # features in a sparse model, from which on conjugate gradients beat a Gram matrix
-MOSTLY_RIDGE = 0.5
-GOAL = 0.5  # share of the tolerance that solutions aim at
 RESIDUAL = 1e-12  # relative gap at alpha = 0
 RIDGES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-6)  # L2 penalties, in mean curvatures, on the way there
-ROUNDING = 1e-15
 NULL = 1e-28  # relative gap of the null model: its gradient, of the size of the root, says what alpha_max is
 NOISE = 1e-13  # of the loss: a change below is rounding
 FLAT = 1e-100  # mean curvature below which there is none
@@ -293,7 +290,7 @@ class GlmRun(Run):
             fresh = moved and (stuck or self.worn_out(self.inner_gap / last, self.goal / max(self.inner_gap, 1e-300)))
             if fresh:
                 self.w[model.places], self.g[model.places] = model.w, model.g
-                near = (model.w != 0) | (np.abs(model.g) > NEAR * l1 * model.f1)
+                near = (model.w != 0) | (np.abs(model.g) > l1 * model.f1)
                 self.model = model = self.new_model(model.places[near])
                 model.begin()
         self.w[model.places], self.g[model.places] = model.w, model.g
@@ -331,7 +328,7 @@ class GlmRun(Run):
             if 3 * len(self.model.places) < 4 * (len(new) + np.count_nonzero(self.w)) + 64:
                 self.model.extend(new)
                 return
-        self.model = self.new_model(np.flatnonzero(wanted | (size > NEAR * penalty) & allowed))
+        self.model = self.new_model(np.flatnonzero(wanted))
 
     def new_model(self, places):
         if self.sample.design.dense:

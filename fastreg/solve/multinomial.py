@@ -14,9 +14,10 @@ from ..design.blocks import aligned
 from ..design.dense import Dense
 from ..design.packs import full_gram
 from ..kernels import certificate, losses
-from .glm import FAR, GOAL, ROUNDING, GlmRun
+from .glm import GlmRun
 from .grids import grid, ladder
 from .problem import MultinomialSolution, Task
+from .run import GOAL, ROUNDING
 from .working import Pool, Store
 
 CYCLES = 2_000  # through the classes, for one alpha
@@ -170,8 +171,7 @@ class Softmax:
                 if run.near is None:
                     run.look(None)
                     if l1 > 0.0:
-                        penalty = FAR * l1 * np.minimum(run.f1, 1e300)
-                        run.near = np.flatnonzero((run.w != 0) | (np.abs(run.g) > penalty))
+                        run.near = run.near_to(l1)
                 else:
                     run.look(run.near)
                 products[k] = (run.g * run.w).sum()

@@ -8,9 +8,9 @@ from ..design.lines import COPY_WORK, ENTRY_WORK
 from ..kernels import working
 from ..kernels.active import ActiveSet
 from ..kernels.residual import ResidualSet
+from .run import BUDGET
 from .sample import Sample, grow_gram, with_room
 
-BUDGET = 4e9  # flops between two looks at the keyboard
 PIECE = 400_000  # multiplications worth another thread's while
 BLOCKED = 8.0  # multiplications of a Gram matrix in the time of one of a product
 CACHED = 1 << 18  # entries of X that stay in the cache from product to product
@@ -222,8 +222,9 @@ class ResidualModel(Model):
         store, features = self.pool.store, self.features
         if self.pool.design.dense:
             numbers = store.number[features]
-            self.rows = np.ascontiguousarray(store.rows[numbers])
-            self.set.read_packed(self.rows)
+            first, together = numbers[0] if len(numbers) else 0, (np.diff(numbers) == 1).all()
+            # rows that lie side by side are read where they are
+            self.set.read_packed(store.rows[first : first + len(numbers)] if together else store.rows[numbers])
         else:
             starts, stops, index, value = store.design.entries(features)
             self.set.read_sparse(
