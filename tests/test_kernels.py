@@ -64,6 +64,11 @@ def close(found, expected, size):
 
 # --- products with panels --------------------------------------------------------------------------------------------
 
+
+def correlate_room(X, R):
+    return np.empty(panels.correlate_work(*X.strides, len(R)))
+
+
 everywhere = pytest.mark.parametrize(("layout", "dtype", "lanes"), list(product(LAYOUTS, DTYPES, LANES)))
 
 
@@ -75,7 +80,7 @@ def test_correlate(layout, dtype, lanes):
             R = rng.normal(size=(count, n, lanes))
             out = np.full((count, p, lanes), UNTOUCHED)
             first, stop = (0, p) if p < 4 else (1, p - 1)
-            panels.correlate(X, None, first, stop, R, out)
+            panels.correlate(X, None, first, stop, R, correlate_room(X, R), out)
             expected = reference.correlate(X, R)
             size = reference.correlate(np.abs(X), np.abs(R))
             close(out[:, first:stop], expected[:, first:stop], size[:, first:stop])
@@ -91,18 +96,18 @@ def test_correlate_more_columns_than_a_block_holds(layout, dtype, lanes):
     X = stored(rng.normal(size=(300, 533)).astype(dtype), layout)
     R = rng.normal(size=(2, 300, lanes))
     out = np.empty((2, 533, lanes))
-    panels.correlate(X, None, 0, 533, R, out)
+    panels.correlate(X, None, 0, 533, R, correlate_room(X, R), out)
     close(out, reference.correlate(X, R), reference.correlate(np.abs(X), np.abs(R)))
     again = np.empty_like(out)
     for first, stop in ((240, 533), (0, 240)):  # the blocks of other threads, in another order
-        panels.correlate(X, None, first, stop, R, again)
+        panels.correlate(X, None, first, stop, R, correlate_room(X, R), again)
     assert_array_equal(again, out)
 
 
 def test_correlate_ignores_what_out_held():
     X, R = np.ones((5, 3)), np.ones((1, 5, 8))
     out = np.full((1, 3, 8), np.nan)
-    panels.correlate(X, None, 0, 3, R, out)
+    panels.correlate(X, None, 0, 3, R, correlate_room(X, R), out)
     assert_array_equal(out, np.full((1, 3, 8), 5.0))
 
 
@@ -164,6 +169,79 @@ def test_residuals_of_a_design_are_centred_and_weighted():
         assert_allclose(squares, np.einsum("i,kil->kl", s, expected**2), rtol=1e-9)
         assert_allclose(R, expected * s[:, None], atol=1e-10)
         assert np.all(np.abs(R.sum(axis=1)) < 1e-10)
+
+
+@pytest.mark.parametrize(("layout", "dtype"), list(product(LAYOUTS, DTYPES)))
+def test_gradients(layout, dtype):
+    for n, p, rng in shapes(20):
+        X, W = stored(rng.normal(size=(n, p)).astype(dtype), layout), rng.normal(size=(p, 8))
+        k, first = int(rng.integers(1, 9)), int(rng.integers(0, n))
+        W[:, k:] = 0.0
+        Y, level, s = rng.normal(size=(n, k)), rng.normal(size=k), rng.uniform(0, 2, n)
+        for weights in (None, s):
+            out, sums, work = np.full((p, 8), np.nan), np.empty(8), np.full((24, 8), np.nan)
+            panels.gradients(X, first, n, W, Y, level, weights, work, out, sums)
+            rows = X[first:].astype(float)
+            R = (Y - level)[first:] - rows @ W[:, :k]
+            R *= (np.ones(n) if weights is None else s)[first:, None]
+            close(out[:, :k], rows.T @ R, np.abs(rows).T @ np.abs(R) + 100 * p)
+            close(sums[:k], R.sum(axis=0), 100.0 * n * p)
+            assert not out[:, k:].any()
+
+
+@pytest.mark.parametrize(("layout", "dtype"), list(product(LAYOUTS, DTYPES)))
+@pytest.mark.parametrize("given", [(), ("level",), ("root", "right"), ("level", "root", "right", "shift")])
+def test_whole_gram(layout, dtype, given):
+    rng = np.random.default_rng(21)
+    for n, p, m in ((1, 1, 1), (130, 30, 30), (300, 60, 49), (257, 24, 24)):
+        X = stored((rng.normal(size=(n, p)) + 2.0).astype(dtype), layout)
+        columns = np.sort(rng.choice(p, m, replace=False)).astype(np.intp)
+        means, shift = rng.normal(size=m), rng.normal(size=p) if "shift" in given else None
+        level, root = (rng.uniform(0, 2, n) if name in given else None for name in ("level", "root"))
+        right = rng.normal(size=(n, 3)) if "right" in given else None
+        Z = X[:, columns].astype(float) - means
+        if shift is not None:
+            Z -= shift[columns]
+        if level is not None:
+            Z -= level[:, None]
+        if right is not None:
+            Z = np.hstack([Z, right])
+        if root is not None:
+            Z *= root[:, None]
+        count, first = -(-Z.shape[1] // 24), n // 3
+        out = np.full((count, count * 24, 24), np.nan)
+        work = np.full((count, panels.GRAM_TILE, 24), np.nan)
+        panels.whole_gram(X, shift, columns, means, level, root, right, first, n, work, out)
+        Z = Z[first:]
+        for k in range(count):
+            part = Z[:, 24 * k : 24 * k + 24]
+            found = out[k, : min(24 * (k + 1), Z.shape[1]), : part.shape[1]]
+            close(found, (Z.T @ part)[: len(found)], 1.0 + (np.abs(Z).T @ np.abs(part))[: len(found)])
+        if right is None:
+            design, gram = Dense(X), np.zeros((m, m))
+            design.shift = shift
+
+            def store(first, stop, start, part, gram=gram):
+                gram[first:stop, start : start + part.shape[1]] = part
+
+            design.whole_gram(columns, means, store, level, root)
+            whole = X[:, columns].astype(float) - means - (0 if shift is None else shift[columns])
+            whole = (whole - (0 if level is None else level[:, None])) * (1 if root is None else root[:, None])
+            close(np.triu(gram), np.triu(whole.T @ whole), 1.0 + np.abs(whole).T @ np.abs(whole))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rotated_sums(weighted):
+    rng = np.random.default_rng(22)
+    for m in (1, 5, 240):
+        Z, centre = rng.normal(size=(3, m, 24)), rng.normal(size=(3, 24))
+        S, Q = rng.normal(size=(2, 72, 24)), rng.normal(size=(1, 72, 24))
+        root = rng.uniform(0, 2, m) if weighted else None
+        flat = np.hstack(Z - centre[:, None]) * (root[:, None] if weighted else 1.0)
+        linear, square = np.full((2, m, 24), np.nan), np.full((1, m, 24), np.nan)
+        panels.rotated_sums(Z, centre, root, S, Q, linear, square)
+        close(linear, flat @ S, 1.0 + np.abs(flat) @ np.abs(S))
+        close(square, (flat * flat) @ Q, 1.0 + (flat * flat) @ np.abs(Q))
 
 
 # --- Gram columns and moments ----------------------------------------------------------------------------------------
@@ -347,12 +425,30 @@ def test_factor_takes_copies_under_a_ridge():
     assert faults == 0
 
 
+def solve_with(L, b):
+    x = np.array(b, ndmin=2)
+    factor.solve(np.ascontiguousarray(L.T), x)
+    return x[0]
+
+
+@pytest.mark.parametrize("size", [*range(1, 20), 63, 200])
+def test_small_matrices_are_factorized(size):
+    rng = np.random.default_rng(size)
+    H = definite(size, rng) + np.eye(size)
+    Lt, every = np.zeros((size, size)), np.arange(size, dtype=np.int32)
+    assert factor.factorize(H, every, np.empty(8 * size), Lt)
+    assert_array_equal(Lt, np.triu(Lt))
+    assert_allclose(Lt.T @ Lt, H, rtol=1e-13, atol=1e-13 * np.abs(H).max())
+    H[size // 2, size // 2] = -1.0
+    assert not factor.factorize(H, every, np.empty(8 * size), np.zeros((size, size)))
+
+
 @pytest.mark.parametrize("size", range(1, 31))
 def test_factor_solves(size):
     rng = np.random.default_rng(size)
     H, b = definite(size, rng) + np.eye(size), rng.normal(size=size)
     before = b.copy()
-    assert_allclose(factor.solve_with(np.linalg.cholesky(H), b), np.linalg.solve(H, b), rtol=1e-10, atol=1e-12)
+    assert_allclose(solve_with(np.linalg.cholesky(H), b), np.linalg.solve(H, b), rtol=1e-10, atol=1e-12)
     assert_array_equal(b, before)
 
 
@@ -522,7 +618,7 @@ for name, dtype, order in (("f64 F", "f8", "F"), ("f64 C", "f8", "C"), ("f32 F",
     for lanes in (8, 24):
         R = np.random.default_rng(2).normal(size=(2, 397, lanes))
         out = np.empty((2, 67, lanes))
-        panels.correlate(X, None, 0, 67, R, out)
+        panels.correlate(X, None, 0, 67, R, np.empty(panels.correlate_work(*X.strides, 2)), out)
         found[f"correlate {name} {lanes}"] = out
         columns, W = np.arange(0, 67, 3), np.random.default_rng(3).normal(size=(2, 23, lanes))
         Y, target = np.random.default_rng(4).normal(size=(2, 397)), np.arange(2 * lanes).reshape(2, lanes) % 3 - 1
@@ -536,7 +632,8 @@ G = G.T @ G / 90
 steps = [("append", list(range(k, k + 8))) for k in range(0, 40, 8)] + [("drop", 3), ("drop", 20), ("append", [44, 3])]
 members, L, _ = factor.follow(G, np.full(45, 0.1), steps, 1e-13)
 found["factor"] = L
-found["solve"] = factor.solve_with(np.ascontiguousarray(L), np.arange(len(L)) / 7)
+found["solve"] = np.arange(len(L))[None] / 7
+factor.solve(np.ascontiguousarray(L.T), found["solve"])
 X = np.random.default_rng(6).normal(size=(60, 150))
 y = X[:, :5] @ [3.0, -2, 1, 2, -1] + np.random.default_rng(7).normal(size=60)
 for precompute in (True, False):

@@ -268,7 +268,7 @@ def test_failing_cholesky_falls_back(monkeypatch):
     def fail(*args, **kwargs):
         raise LinAlgError
 
-    monkeypatch.setattr(systems, "cho_factor", fail)
+    monkeypatch.setattr(systems, "Cholesky", fail)
     fit = fit_ridge(make((40, 6)), np.array([1.0, 0.1]))
     assert isinstance(fit.system, Decomposed)
     close(fit.coefs, expected.coefs, 1e-12)

@@ -1,12 +1,21 @@
 """Blocks of work shared out among threads, and their memory; which thread takes which block never matters."""
 
+from __future__ import annotations
+
 import itertools
 import math
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .._types import Floats
 
 _lock = threading.Lock()
 _pool = None
@@ -29,7 +38,7 @@ def _executor():
         return _pool
 
 
-def parallel_for(task, count, jobs):
+def parallel_for(task: Callable[[int], Any], count: int, jobs: int) -> None:
     """Call task(0), ..., task(count - 1), on up to `jobs` threads; this thread takes part.
 
     The first exception stops the handing out of blocks and is raised here once the running ones are done.
@@ -41,7 +50,7 @@ def parallel_for(task, count, jobs):
         return
     ticket, stop = itertools.count(), threading.Event()
 
-    def work():
+    def work() -> None:
         try:
             while not stop.is_set():
                 k = next(ticket)
@@ -62,7 +71,7 @@ def parallel_for(task, count, jobs):
             raise error
 
 
-def aligned(shape):
+def aligned(shape: int | tuple[int, ...]) -> Floats:
     """An uninitialised float64 array that starts on a cache line: wide loads across two lines take twice as long."""
     size = math.prod(shape) if isinstance(shape, tuple) else shape
     if size < 1024:  # not worth the trouble

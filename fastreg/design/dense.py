@@ -7,8 +7,14 @@ from .blocks import aligned, parallel_for
 
 COLUMNS_PER_BLOCK = 480
 ROWS_PER_BLOCK = 8_192
+TILE_BYTES = 1 << 20  # of rows that stay in L2
 GRAM_ROWS_PER_BLOCK = 480  # these rows of a result ...
 GRAM_PANELS = 5  # ... and so many panels of columns meet in L2
+FEW_COLUMNS = 16  # up to so many, panels of eight
+TALL = 16  # rows a column from which on they are packed once for the whole Gram matrix ...
+MOST_PIECES = 16  # ... in so many pieces at most ...
+PIECE_WORK = 1 << 29  # ... of so many multiplications at least ...
+PIECE_BYTES = 64 << 20  # ... and with results of so many bytes in all
 LARGE_MEAN = 1e3  # standard deviations
 
 
@@ -52,10 +58,11 @@ class Dense:
         `then(first, stop)` is called after each block of features, by the thread that has it in its cache.
         """
         blocks = column_blocks(self.p, self.n, R.shape[0] * R.shape[2])
+        room = panels.correlate_work(*self.X.strides, len(R))
 
         def task(k):
             first, stop = blocks[k]
-            panels.correlate(self.X, self.shift, first, stop, R, out)
+            panels.correlate(self.X, self.shift, first, stop, R, aligned(room), out)
             if then is not None:
                 then(k, first, stop)
 
@@ -79,6 +86,21 @@ class Dense:
         out = aligned((count, self.p, lanes))
         self.correlate(packed, out, n_jobs)
         return out[0, :, :k] if count == 1 else np.concatenate(out, axis=1)[:, :k]
+
+    def gradients(self, W, Y, level, weights, jobs=1):
+        """X'R (p, k) and the sums (k,) of R = weights (Y - level - X W) for k <= 8 columns; X is read once."""
+        p, k = W.shape
+        lanes, tile = aligned((p, 8)), max(32, min(512, TILE_BYTES // (8 * p) // 8 * 8))
+        lanes[:], lanes[:, :k] = 0.0, W
+        step = max(ROWS_PER_BLOCK, -(-self.n // 16))
+        bounds = [(first, min(first + step, self.n)) for first in range(0, self.n, step)]
+        out, sums = aligned((len(bounds), p, 8)), np.empty((len(bounds), 8))
+
+        def task(i):
+            panels.gradients(self.X, *bounds[i], lanes, Y, level, weights, aligned((tile, 8)), out[i], sums[i])
+
+        parallel_for(task, len(bounds), jobs)
+        return out.sum(axis=0)[:, :k], sums.sum(axis=0)[:k]
 
     def residuals(self, Y, target, columns, W, weights, centred, total, R, jobs=1):
         """R <- weights * (Y[target] - X[:, columns] W), less its weighted mean if `centred`.
@@ -105,8 +127,12 @@ class Dense:
         """Weighted inner products of the features `rows` with the features `new`, `means` of the rows taken off.
 
         `store(first, stop, start, part)` receives part (stop - first, k): rows first..stop-1, new[start:start+k].
-        Only what lies on or below the diagonal block is computed: `new` are the last of `rows`.
+        Only what lies on or above the diagonal is computed: `new` are the last of `rows`.
         """
+        if len(rows) == len(new) > FEW_COLUMNS and self.n >= TALL * len(new):
+            root = None if weights is None else np.sqrt(weights)
+            self.whole_gram(new, means, store, root=root, jobs=jobs)
+            return
         offset, start, tasks = len(rows) - len(new), 0, []
         while start < len(new):
             left = len(new) - start
@@ -137,6 +163,36 @@ class Dense:
                     store(first, first + wanted[i], at, out[i, : wanted[i], : min(lanes, end - at)])
 
         parallel_for(task, len(tasks), jobs)
+
+    def whole_gram(self, columns, means, store, level=None, root=None, right=None, jobs=1):
+        """Inner products of columns, `means` (m,) taken off them, with each other and with those of `right` (n, k).
+
+        From all rows of X `level` (n,) is taken off, and they and those of `right` are multiplied with `root` (n,).
+        `store(0, stop, start, part)` receives part (stop, k): rows 0..stop-1 of the result in its columns start.., on
+        and above the diagonal.
+        """
+        size = len(columns) + (0 if right is None else right.shape[1])
+        count = -(-size // 24)
+        most = max(1, min(MOST_PIECES, PIECE_BYTES // (8 * (24 * count) ** 2)))
+        step = max(PIECE_WORK // size**2, 2 * size, -(-self.n // most))
+        step = -(-step // panels.GRAM_TILE) * panels.GRAM_TILE
+        pieces = range(0, self.n, step)
+        parts = [None] * len(pieces)
+
+        def add_up(i):
+            work, parts[i] = aligned((count, panels.GRAM_TILE, 24)), aligned((count, count * 24, 24))
+            stop = min(pieces[i] + step, self.n)
+            panels.whole_gram(self.X, self.shift, columns, means, level, root, right, pieces[i], stop, work, parts[i])
+
+        def put_together(k):
+            start, stop = 24 * k, min(24 * (k + 1), size)
+            total = parts[0][k, :stop, : stop - start]
+            for part in parts[1:]:
+                total += part[k, :stop, : stop - start]
+            store(0, stop, start, total)
+
+        parallel_for(add_up, len(pieces), jobs)
+        parallel_for(put_together, count, jobs)
 
     def columns(self, new, means, out):
         """out <- columns `new` of X as rows (k, n), less their means."""

@@ -34,6 +34,8 @@ cdef extern from "simd.h" nogil:
         const char* name
         void (*xt_tile)(const Matrix*, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_t* idx, Py_ssize_t first,
                         Py_ssize_t ncols, const double* R, int lanes, double* out) noexcept nogil
+        void (*xt_packed)(const double* tile, Py_ssize_t stride, Py_ssize_t rows, Py_ssize_t ncols, const double* R,
+                          int lanes, double* out) noexcept nogil
         void (*xw_tile)(const Matrix*, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_t* idx, Py_ssize_t ncols,
                         const double* W, int lanes, double* R) noexcept nogil
         void (*gather8)(const Entries*, Py_ssize_t start, Py_ssize_t stop, const double* R, double* out) noexcept nogil
@@ -52,5 +54,8 @@ cdef extern from "simd.h" nogil:
         void (*log1p)(Py_ssize_t n, const double* x, double* out) noexcept nogil
 
     SimdTable simd "fr_simd"
+    void prefetch "FR_PREFETCH"(const void* address)
     int simd_init "fr_simd_init"()
+    void row_of "fr_row"(const Matrix*, Py_ssize_t i, const Py_ssize_t* idx, Py_ssize_t first, Py_ssize_t count,
+                         double* buffer)
     const double* column "fr_column"(const Matrix*, Py_ssize_t j, Py_ssize_t row, Py_ssize_t count, double* buffer)

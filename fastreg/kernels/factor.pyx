@@ -141,6 +141,36 @@ cdef void factor_solve(Factor* f, double* x) noexcept nogil:
             x[r] /= L[r + r * ld]
 
 
+def factorize(
+    const double[:, ::1] G,     # in   (m, m), symmetric
+    const int[::1] every,       # in   (m,)  0, 1, ..., m - 1
+    double[::1] work,           # work (8 m,)
+    double[:, ::1] Lt,          # out  (m, m)  upper triangle: L', for G = L L'; zeros before
+):
+    """The Cholesky factor of a small matrix, without the threads of a BLAS; returns whether G is positive definite."""
+    cdef Py_ssize_t m = G.shape[0], j = 0
+    cdef Factor f = Factor(&Lt[0, 0], m, 0, &work[0])
+    cdef double none[BLOCK]
+    cdef bint kept[BLOCK]
+    cdef int k, faults = 0
+    with nogil:
+        memset(none, 0, sizeof(none))
+        while j < m and faults == 0:
+            k = <int>min(<Py_ssize_t>BLOCK, m - j)
+            faults = factor_append(&f, &G[0, 0], m, &every[0], &every[j], k, none, 0.0, False, kept)
+            j += k
+    return faults == 0
+
+
+def solve(double[:, ::1] Lt, double[:, ::1] B):
+    """Each row b of B (k, m) <- (L L')^-1 b."""
+    cdef Factor f = Factor(&Lt[0, 0], Lt.shape[0], Lt.shape[0], NULL)
+    cdef Py_ssize_t i
+    with nogil:
+        for i in range(B.shape[0]):
+            factor_solve(&f, &B[i, 0])
+
+
 def follow(const double[:, ::1] G, ridge, steps, double tiny):
     """Run a factor through `steps`, pairs ("append", [features]) or ("drop", place); for tests.
 
@@ -167,14 +197,3 @@ def follow(const double[:, ::1] G, ridge, steps, double tiny):
         for i, j in enumerate(members):
             A[i] = j
     return members, np.tril(np.asarray(L).reshape(m, m).T)[: f.size, : f.size], faults
-
-
-def solve_with(const double[:, ::1] L, b):
-    """(L L')^-1 b for a given lower triangle; for tests."""
-    import numpy as np
-
-    cdef double[:, ::1] columns = np.ascontiguousarray(np.asarray(L).T)
-    cdef double[::1] x = np.array(b, dtype=np.float64)
-    cdef Factor f = Factor(&columns[0, 0], columns.shape[0], columns.shape[0], NULL)
-    factor_solve(&f, &x[0])
-    return np.asarray(x)

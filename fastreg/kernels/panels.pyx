@@ -6,7 +6,7 @@ over row tiles in a fixed order.  Nothing here allocates, raises or warns.
 """
 from libc.string cimport memcpy, memset
 
-from ._simd cimport FR_TILE, Matrix, column, real, simd, simd_init
+from ._simd cimport FR_TILE, Matrix, column, prefetch, real, row_of, simd, simd_init
 
 if simd_init() != 0:
     raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
@@ -17,7 +17,11 @@ cdef enum:
     COLUMN_BLOCK = 480     # columns whose sums stay in L2 while all row tiles pass
     GRAM_ROWS = 128        # rows of a tile for Gram columns: so many that it stays in L2 for all panels
     GRAM_STRIDE = 136      # between its columns where they are copied; a power of two would strain the cache
+    AHEAD = 4              # columns that are asked for before they are packed
+    PACK_PANELS = 2        # panels from which on tiles of a row-major X are packed
     MOMENT_GROUP = 8       # neighbouring columns that share a row's cache line
+
+GRAM_TILE = GRAM_ROWS      # of `whole_gram`, for its callers
 
 cdef double SHARE = 0.01   # of what is taken off a sum of squares: if less than that is left, its digits are gone
 
@@ -32,12 +36,38 @@ cdef Matrix as_matrix(const real[:, :] X, const double[::1] shift) noexcept nogi
     return M
 
 
+cdef inline bint by_rows(const Matrix* M) noexcept nogil:
+    return max(M.row_stride, -M.row_stride) > max(M.col_stride, -M.col_stride)
+
+
+cdef inline Py_ssize_t pack_stride(Py_ssize_t count) noexcept nogil:
+    """Doubles between the rows of a packed tile: an odd number of cache lines, so that they use all sets of the cache."""
+    return ((count + 7) // 8 | 1) * 8
+
+
+cdef void pack(const Matrix* M, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_t* idx, Py_ssize_t first,
+               Py_ssize_t count, double* tile) noexcept nogil:
+    """Some columns of a few rows side by side, widened, with zeros up to the stride."""
+    cdef Py_ssize_t i, stride = pack_stride(count)
+    for i in range(rows):
+        row_of(M, row + i, idx, first, count, tile + i * stride)
+        memset(tile + i * stride + count, 0, (stride - count) * sizeof(double))
+
+
+def correlate_work(Py_ssize_t row_stride, Py_ssize_t col_stride, Py_ssize_t panels):
+    """Doubles that `correlate` needs as work space, for an X with these strides."""
+    cdef Matrix M
+    M.row_stride, M.col_stride = row_stride, col_stride
+    return GRAM_ROWS * pack_stride(COLUMN_BLOCK) if panels >= PACK_PANELS and by_rows(&M) else 0
+
+
 def correlate(
     const real[:, :] X,             # in   (n, p)
     const double[::1] shift,        # in   (p,) taken off its columns, or None
     Py_ssize_t first,               # in   columns first..stop-1 of X
     Py_ssize_t stop,
     const double[:, :, ::1] R,      # in   (panels, n, lanes)
+    double[::1] work,               # work (correlate_work(*X.strides, panels),)
     double[:, :, ::1] out,          # out  (panels, p, lanes), rows first..stop-1: X' R
 ):
     """out[k, j, :] = sum_i X[i, j] R[k, i, :] for the columns of one block."""
@@ -51,6 +81,12 @@ def correlate(
             for k in range(R.shape[0]):
                 memset(&out[k, j, 0], 0, count * lanes * sizeof(double))
             row = 0
+            while row < M.n and work.shape[0] > 0:
+                rows = min(<Py_ssize_t>GRAM_ROWS, M.n - row)
+                pack(&M, row, rows, NULL, j, count, &work[0])
+                for k in range(R.shape[0]):
+                    simd.xt_packed(&work[0], pack_stride(count), rows, count, &R[k, row, 0], lanes, &out[k, j, 0])
+                row += GRAM_ROWS
             while row < M.n:
                 rows = min(<Py_ssize_t>FR_TILE, M.n - row)
                 for k in range(R.shape[0]):
@@ -100,6 +136,49 @@ def residuals(
                     s = weights[i]
                 for l in range(lanes):
                     sums[k, l] += s * R[k, i, l]
+
+
+def gradients(
+    const real[:, :] X,             # in   (n, p)
+    Py_ssize_t first,               # in   rows first..stop-1 of X
+    Py_ssize_t stop,
+    const double[:, ::1] W,         # in   (p, 8)
+    const double[:, :] Y,           # in   (n, k), k <= 8
+    const double[::1] level,        # in   (k,)
+    const double[::1] weights,      # in   (n,) or None: ones
+    double[:, ::1] R,               # work (tile, 8): so many rows are read from memory once
+    double[:, ::1] out,             # out  (p, 8)
+    double[::1] sums,               # out  (8,)  sums of the rows of R
+):
+    """out = X'R with R = weights (Y - level - X W) on one block of rows, for lanes k; the others are zero."""
+    cdef const double[::1] nothing = None
+    cdef Matrix M = as_matrix(X, nothing), across
+    cdef Py_ssize_t p = X.shape[1], row = first, rows, i, j
+    cdef int l
+    cdef double s = 1.0
+    cdef bint weighted = weights is not None
+    with nogil:
+        memset(&out[0, 0], 0, p * 8 * sizeof(double))
+        memset(&sums[0], 0, 8 * sizeof(double))
+        while row < stop:
+            rows = min(R.shape[0], stop - row)
+            memset(&R[0, 0], 0, rows * 8 * sizeof(double))
+            across = Matrix(M.data + row * M.row_stride, p, rows, M.col_stride, M.row_stride, M.single, NULL)
+            j = 0
+            while j < p:
+                simd.xt_tile(&across, j, min(<Py_ssize_t>FR_TILE, p - j), NULL, 0, rows, &W[j, 0], 8, &R[0, 0])
+                j += FR_TILE
+            for i in range(rows):
+                if weighted:
+                    s = weights[row + i]
+                for l in range(<int>Y.shape[1]):
+                    R[i, l] = s * (Y[row + i, l] - level[l] - R[i, l])
+                    sums[l] += R[i, l]
+            i = 0
+            while i < rows:
+                simd.xt_tile(&M, row + i, min(<Py_ssize_t>FR_TILE, rows - i), NULL, 0, p, &R[i, 0], 8, &out[0, 0])
+                i += FR_TILE
+            row += rows
 
 
 def shift_rows(
@@ -195,7 +274,7 @@ def gram_columns(
     const double[::1] shift,        # in   (p,) taken off its columns, or None
     const double[::1] weights,      # in   (n,) or None: ones
     const Py_ssize_t[::1] rows_of,  # in   (m,)  columns of X: the rows of the result
-    const Py_ssize_t[::1] new,      # in   (k,)  columns of X, k <= panels * lanes
+    const Py_ssize_t[::1] new,      # in   (k,)  columns of X, k <= panels * lanes <= 120
     const double[::1] means,        # in   (k,)  what is taken off the new columns ...
     const double[::1] row_means,    # in   (m,)  ... and off the others
     const Py_ssize_t[::1] wanted,   # in   (panels,)  how many rows of the result each panel needs
@@ -208,43 +287,63 @@ def gram_columns(
     """
     cdef Matrix M = as_matrix(X, shift), tile
     cdef Matrix* source = &M
-    cdef int lanes = <int>out.shape[2], panels = <int>out.shape[0]
-    cdef Py_ssize_t m = rows_of.shape[0], row = 0, rows, i, j, k, l, start = 0
-    cdef double buffer[FR_TILE]
+    cdef int lanes = <int>out.shape[2], panels = <int>out.shape[0], l
+    cdef Py_ssize_t m = rows_of.shape[0], row = 0, rows, i, j, k, start = 0, first = rows_of[0]
+    cdef double s, buffer[FR_TILE]
     cdef double* panel = &work[0]
     cdef double* sums = panel + GRAM_ROWS * panels * lanes
+    cdef double* at
     cdef double* copy = sums + panels * lanes
     cdef const double* x
     cdef const Py_ssize_t* idx = &rows_of[0]
-    cdef bint weighted = weights is not None
+    cdef bint weighted = weights is not None, rowwise = by_rows(&M), in_order = True
     with nogil:
         memset(panel, 0, (GRAM_ROWS + 1) * panels * lanes * sizeof(double))
         memset(&out[0, 0, 0], 0, panels * m * lanes * sizeof(double))
-        if M.single or M.shift != NULL or M.row_stride != sizeof(double):   # every panel would widen or gather it anew
+        for j in range(m):
+            in_order &= rows_of[j] == first + j
+        if not rowwise and (M.single or M.shift != NULL or M.row_stride != sizeof(double)):
             tile = Matrix(<const char*>copy, GRAM_ROWS, m, sizeof(double), GRAM_STRIDE * sizeof(double), 0, NULL)
-            source, idx = &tile, NULL
+            source = &tile                      # else every panel would widen or gather it anew
         while row < M.n:
             rows = min(<Py_ssize_t>GRAM_ROWS, M.n - row)
-            for j in range(new.shape[0]):
-                k, l = j // lanes, j % lanes
+            if rowwise:                         # first: it streams X into the cache
+                pack(&M, row, rows, NULL if in_order else idx, first, m, copy)
+            for j in range(0 if rowwise else new.shape[0]):
+                at = panel + ((j // lanes) * GRAM_ROWS) * lanes + j % lanes
                 x = column(&M, new[j], row, rows, buffer)
                 for i in range(rows):
-                    panel[(k * GRAM_ROWS + i) * lanes + l] = x[i] - means[j]
-                if weighted:
-                    for i in range(rows):
-                        panel[(k * GRAM_ROWS + i) * lanes + l] *= weights[row + i]
-                for i in range(rows):
-                    sums[j] += panel[(k * GRAM_ROWS + i) * lanes + l]
-            if idx == NULL:
-                for j in range(m):
-                    x = column(&M, rows_of[j], row, rows, copy + j * GRAM_STRIDE)
-                    if x != copy + j * GRAM_STRIDE:
-                        memcpy(copy + j * GRAM_STRIDE, x, rows * sizeof(double))
-                start = 0
+                    at[i * lanes] = x[i] - means[j]
+            for i in range(rows):
+                s = weights[row + i] if weighted else 1.0
+                if rowwise:
+                    row_of(&M, row + i, &new[0], 0, new.shape[0], buffer)
+                for k in range(panels):
+                    at = panel + (k * GRAM_ROWS + i) * lanes
+                    if rowwise:
+                        for l in range(min(<Py_ssize_t>lanes, new.shape[0] - k * lanes)):
+                            at[l] = buffer[k * lanes + l] - means[k * lanes + l]
+                    for l in range(lanes):
+                        at[l] *= s
+                        sums[k * lanes + l] += at[l]
+            if rowwise:
+                for k in range(panels):
+                    simd.xt_packed(
+                        copy, pack_stride(m), rows, wanted[k], panel + k * GRAM_ROWS * lanes, lanes, &out[k, 0, 0]
+                    )
             else:
                 start = row
-            for k in range(panels):
-                simd.xt_tile(source, start, rows, idx, 0, wanted[k], panel + k * GRAM_ROWS * lanes, lanes, &out[k, 0, 0])
+                if source == &tile:
+                    start = 0
+                    for j in range(m):
+                        x = column(&M, rows_of[j], row, rows, copy + j * GRAM_STRIDE)
+                        if x != copy + j * GRAM_STRIDE:
+                            memcpy(copy + j * GRAM_STRIDE, x, rows * sizeof(double))
+                for k in range(panels):
+                    simd.xt_tile(
+                        source, start, rows, NULL if source == &tile else idx, 0, wanted[k],
+                        panel + k * GRAM_ROWS * lanes, lanes, &out[k, 0, 0],
+                    )
             row += GRAM_ROWS
         for k in range(panels):                 # the sums are zero but for rounding, which a large mean would magnify
             for i in range(wanted[k]):
@@ -254,7 +353,113 @@ def gram_columns(
 
 def gram_work(Py_ssize_t lanes, Py_ssize_t m):
     """Doubles that `gram_columns` needs as work space for so many lanes and rows of the result."""
-    return (GRAM_ROWS + 1) * lanes + GRAM_STRIDE * m
+    return (GRAM_ROWS + 1) * lanes + GRAM_STRIDE * (m + 16)
+
+
+def whole_gram(
+    const real[:, :] X,             # in   (n, p)
+    const double[::1] shift,        # in   (p,) taken off its columns, or None
+    const Py_ssize_t[::1] columns,  # in   (m,)  columns of X
+    const double[::1] means,        # in   (m,)  taken off them too
+    const double[::1] level,        # in   (n,) taken off the rows, or None
+    const double[::1] root,         # in   (n,) what the rows are then multiplied with, or None
+    const double[:, :] right,       # in   (n, k)  further columns, from which nothing is taken off; or None
+    Py_ssize_t first,               # in   rows first..stop-1 of X
+    Py_ssize_t stop,
+    double[:, :, ::1] work,         # work (panels, 128, 24), for panels of 24 columns of X and `right`
+    double[:, :, ::1] out,          # out  (panels, panels * 24, 24)
+):
+    """out[k, i, l] = sum over these rows of z_i z_j with j = 24 k + l, for all columns z and i < 24 (k + 1).
+
+    A tile of rows is packed once, in panels that stay in L2, and meets itself.
+    """
+    cdef Matrix M = as_matrix(X, shift)
+    cdef Py_ssize_t m = columns.shape[0], panels = work.shape[0], i, j, k, row = first, rows, count
+    cdef double buffer[FR_TILE]
+    cdef double* at
+    cdef const double* x
+    cdef const char* ahead
+    cdef bint rowwise = by_rows(&M), in_order = True
+    cdef int lanes = 24
+    with nogil:
+        for j in range(m):
+            in_order &= columns[j] == columns[0] + j
+        memset(&work[0, 0, 0], 0, panels * GRAM_ROWS * lanes * sizeof(double))
+        memset(&out[0, 0, 0], 0, panels * panels * lanes * lanes * sizeof(double))
+        while row < stop:
+            rows = min(<Py_ssize_t>GRAM_ROWS, stop - row)
+            for i in range(rows if rowwise else 0):
+                for k in range((m + lanes - 1) // lanes):
+                    j, count = k * lanes, min(<Py_ssize_t>lanes, m - k * lanes)
+                    row_of(&M, row + i, NULL if in_order else &columns[j], columns[0] + j, count, &work[k, i, 0])
+            for k in range((m + lanes - 1) // lanes):
+                count = min(<Py_ssize_t>lanes, m - k * lanes)
+                at = &work[k, 0, 0]
+                if not rowwise:
+                    for j in range(k * lanes, k * lanes + count):
+                        if j + AHEAD < m:
+                            ahead = M.data + columns[j + AHEAD] * M.col_stride + row * M.row_stride
+                            for i in range(rows * M.row_stride // 64 + 1):
+                                prefetch(ahead + 64 * i)
+                        x = column(&M, columns[j], row, rows, buffer)
+                        for i in range(rows):
+                            at[i * lanes + j - k * lanes] = x[i]
+                for i in range(rows):
+                    for j in range(count):
+                        at[i * lanes + j] -= means[k * lanes + j]
+                if level is not None:
+                    for i in range(rows):
+                        for j in range(count):
+                            at[i * lanes + j] -= level[row + i]
+            if right is not None:
+                for j in range(right.shape[1]):
+                    at = &work[(m + j) // lanes, 0, (m + j) % lanes]
+                    for i in range(rows):
+                        at[i * lanes] = right[row + i, j]
+            if root is not None:
+                for k in range(panels):
+                    for i in range(rows):
+                        for j in range(lanes):
+                            work[k, i, j] *= root[row + i]
+            for k in range(panels):
+                for j in range(k + 1):
+                    simd.xt_packed(&work[j, 0, 0], lanes, rows, lanes, &work[k, 0, 0], lanes, &out[k, j * lanes, 0])
+            row += GRAM_ROWS
+
+
+def rotated_sums(
+    double[:, :, ::1] Z,            # in   (panels, m, lanes); lost
+    const double[:, ::1] centre,    # in   (panels, lanes)  what is taken off each row of Z ...
+    const double[::1] root,         # in   (m,) or None: ones; ... and what it is then multiplied with
+    const double[:, :, ::1] S,      # in   (sets, panels * lanes, lanes)
+    const double[:, :, ::1] Q,      # in   (others, panels * lanes, lanes)
+    double[:, :, ::1] linear,       # out  (sets, m, lanes)  Z S
+    double[:, :, ::1] square,       # out  (others, m, lanes)  (Z * Z) Q
+):
+    """Sums over the entries of each row, and over their squares, for a matrix that comes in panels of columns."""
+    cdef int lanes = <int>Z.shape[2], l
+    cdef Py_ssize_t m = Z.shape[1], i, k, a
+    cdef double* at
+    cdef Matrix M
+    cdef double s = 1.0
+    cdef bint weighted = root is not None
+    with nogil:
+        memset(&linear[0, 0, 0], 0, linear.shape[0] * m * lanes * sizeof(double))
+        memset(&square[0, 0, 0], 0, square.shape[0] * m * lanes * sizeof(double))
+        for k in range(Z.shape[0]):
+            at = &Z[k, 0, 0]
+            for i in range(m):
+                if weighted:
+                    s = root[i]
+                for l in range(lanes):
+                    at[i * lanes + l] = s * (at[i * lanes + l] - centre[k, l])
+            M = Matrix(<const char*>at, lanes, m, sizeof(double), lanes * sizeof(double), 0, NULL)
+            for a in range(linear.shape[0]):
+                simd.xt_tile(&M, 0, lanes, NULL, 0, m, &S[a, k * lanes, 0], lanes, &linear[a, 0, 0])
+            for i in range(m * lanes):
+                at[i] *= at[i]
+            for a in range(square.shape[0]):
+                simd.xt_tile(&M, 0, lanes, NULL, 0, m, &Q[a, k * lanes, 0], lanes, &square[a, 0, 0])
 
 
 def mirror(double[:, ::1] gram, Py_ssize_t first, Py_ssize_t stop):

@@ -97,6 +97,9 @@ typedef struct {
     /* out[c, lane] += sum over rows of X[row + i, idx[c]] * R[i, lane]; out has `lanes` doubles a column */
     void (*xt_tile)(const fr_matrix *X, ptrdiff_t row, ptrdiff_t rows, const ptrdiff_t *idx, ptrdiff_t first,
                     ptrdiff_t ncols, const double *R, int lanes, double *out);
+    /* the same for a tile of rows `stride` doubles apart, which is in the cache and padded to whole groups of columns */
+    void (*xt_packed)(const double *tile, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t ncols, const double *R, int lanes,
+                      double *out);
     /* R[i, lane] -= sum over c of X[row + i, idx[c]] * W[c, lane] */
     void (*xw_tile)(const fr_matrix *X, ptrdiff_t row, ptrdiff_t rows, const ptrdiff_t *idx, ptrdiff_t ncols,
                     const double *W, int lanes, double *R);
@@ -337,6 +340,19 @@ FR_TARGET static void FN(xt_tile)(const fr_matrix *X, ptrdiff_t row, ptrdiff_t r
     const ptrdiff_t down = X->row_stride < 0 ? -X->row_stride : X->row_stride;
     const ptrdiff_t across = X->col_stride < 0 ? -X->col_stride : X->col_stride;
     (down > across ? FN(xt_rows) : FN(xt_columns))(X, row, rows, idx, first, ncols, R, lanes, out);
+}
+
+FR_TARGET static void FN(xt_packed)(const double *tile, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t ncols,
+                                    const double *R, int lanes, double *out)
+{
+    FR_ALIGNED double rest[FR_MAX_GROUP * 24];
+    const int wide = lanes == 24, group = wide ? FR_COLS24 : FR_COLS8;
+    for (ptrdiff_t j = 0; j < ncols; j += group) {
+        const size_t bytes = (size_t)((ncols - j < group ? ncols - j : group) * lanes) * sizeof(double);
+        double *to = ncols - j < group ? memcpy(rest, out + j * lanes, bytes) : out + j * lanes;
+        (wide ? FN(xt24_rows) : FN(xt8_rows))((const char *)(tile + j), stride * (ptrdiff_t)sizeof(double), rows, R, to);
+        if (to == rest) memcpy(out + j * lanes, rest, bytes);
+    }
 }
 
 /* R[i, :] -= sum over 4 columns of col[c][i] W[c, :] */
@@ -663,7 +679,7 @@ static const fr_table FN(fr_table) = {
     /* the level's name is only for messages */
 #define FR_STR2(x) #x
 #define FR_STR(x) FR_STR2(x)
-    FR_STR(FR_LEVEL), FN(xt_tile), FN(xw_tile), FN(gather8), FN(scatter8), FN(gather1), FN(scatter1), FN(dot), FN(axpy), FN(axpy4), FN(dot4), FN(panel4), FN(moments), FN(rotate),
+    FR_STR(FR_LEVEL), FN(xt_tile), FN(xt_packed), FN(xw_tile), FN(gather8), FN(scatter8), FN(gather1), FN(scatter1), FN(dot), FN(axpy), FN(axpy4), FN(dot4), FN(panel4), FN(moments), FN(rotate),
     FN(exp), FN(log1p)};
 #undef FR_STR
 #undef FR_STR2

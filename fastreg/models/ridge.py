@@ -1,6 +1,9 @@
 """Ridge regression at one alpha."""
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import LinAlgWarning
@@ -14,11 +17,38 @@ from fastreg.models.ridge_fits import Terms, fit_problem
 from fastreg.solve import n_threads
 from fastreg.solve.ridge_data import RidgeData, predict
 
+if TYPE_CHECKING:
+    from typing import Any, Literal, Self
+
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from fastreg._types import Floats, Ints, Matrix, MatrixLike, Names, Random, Reals
+    from fastreg.models.ridge_fits import Fit
+
 
 class RidgeModel:
     """The parameters of Ridge and RidgeClassifier, and what they do with them."""
 
-    def _options(self):
+    copy_X: bool
+    random_state: Random
+    positive: bool
+    alpha: float | ArrayLike
+    fit_intercept: bool
+    max_iter: int | None
+    tol: float
+    solver: str
+    standardize: bool
+    n_jobs: int | None
+    penalty_factor: ArrayLike | None
+    penalty_matrix: MatrixLike | None
+    lower_bounds: ArrayLike | None
+    upper_bounds: ArrayLike | None
+    n_iter_: Ints | None
+    solver_: str
+    dual_gap_: float | Floats
+    residual_: float | Floats
+
+    def _options(self) -> dict[str, Any]:
         """The parameters that need no data, checked."""
         validation.as_bool(self.copy_X, "copy_X")
         validation.as_seed("cyclic", self.random_state)
@@ -34,7 +64,7 @@ class RidgeModel:
             "n_jobs": validation.as_n_jobs(self.n_jobs),
         }
 
-    def _fit_rows(self, X, names, rows, weights, options):
+    def _fit_rows(self, X: Matrix, names: Names, rows: Floats, weights: Floats | None, options: dict[str, Any]) -> Fit:
         """The fit of checked responses (k, n)."""
         p = X.shape[1]
         alphas = validation.match_alphas(options["alpha"], len(rows))
@@ -50,14 +80,14 @@ class RidgeModel:
             data, names, alphas, terms, options["solver"], options["tol"], options["max_iter"], options["n_jobs"]
         )
 
-    def _store_fit(self, fit, names, dtype, y_ndim):
+    def _store_fit(self, fit: Fit, names: Names, dtype: DTypeLike, y_ndim: int) -> None:
         """Publish the results, after everything else."""
         store_coefficients(self, fit, names, dtype, y_ndim)
         self.n_iter_ = fit.n_iter
         self.solver_ = fit.solver if self.solver in ("auto", "svd", "cholesky") else self.solver
 
 
-def store_coefficients(model, fit, names, dtype, y_ndim):
+def store_coefficients(model: Any, fit: Fit, names: Names, dtype: DTypeLike, y_ndim: int) -> None:
     """`coef_`, `intercept_` and the certificates; scikit-learn's shapes."""
     coef = np.ascontiguousarray(fit.coefs.T.astype(dtype))
     single = len(coef) == 1
@@ -72,7 +102,7 @@ def store_coefficients(model, fit, names, dtype, y_ndim):
     model.residual_ = float(fit.residuals[0]) if single else fit.residuals
 
 
-def warn_if_singular(fit):
+def warn_if_singular(fit: Fit) -> None:
     """Called by `fit`: the warning points at the code that called it."""
     if fit.rank is not None:
         warnings.warn(
@@ -87,8 +117,10 @@ def warn_if_singular(fit):
 class Smoother:
     """What is known of coefficients that are linear in y; needs the data of the fit, which are not pickled."""
 
+    _fit: Fit | None
+
     @property
-    def df_(self):
+    def df_(self) -> float | Floats:
         """Effective degrees of freedom, the trace of the matrix that maps y to its fit; the intercept counts.
 
         A float, or (k,) for k > 1 responses; computed at each use, from the factorization that the fit left.
@@ -98,7 +130,7 @@ class Smoother:
         df = np.array([known[alpha] for alpha in fit.alphas])
         return float(df[0]) if len(df) == 1 else df
 
-    def standard_errors(self):
+    def standard_errors(self) -> Floats:
         """Standard errors of the coefficients, for responses with independent errors of variance sigma^2 / s_i.
 
         The square roots of the diagonal of sigma^2 A^-1 Z'Z A^-1, where Z are the rows of X times the roots of their
@@ -125,7 +157,7 @@ class Smoother:
         """
         fit = self._linear_fit("standard_errors")
         data = fit.data
-        residuals = data.Y - fit.intercepts - predict(data.X, fit.coefs)
+        residuals = data.Y - fit.intercepts - predict(data.X, fit.coefs, data.jobs)
         weights = np.ones(len(residuals)) if data.weights is None else data.weights
         df = np.atleast_1d(self.df_)
         left = np.count_nonzero(weights) - df
@@ -143,7 +175,7 @@ class Smoother:
         errors *= sigma[:, None]
         return errors[0] if len(errors) == 1 else errors
 
-    def _linear_fit(self, name):
+    def _linear_fit(self, name: str) -> Fit:
         check_is_fitted(self)
         fit = getattr(self, "_fit", None)
         if fit is None:
@@ -157,11 +189,11 @@ class Smoother:
             )
         return fit
 
-    def __getstate__(self):
-        return {name: value for name, value in super().__getstate__().items() if name != "_fit"}
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "_fit"}  # type: ignore[attr-defined]  # that of BaseEstimator is a dict
 
 
-def _sums_will_do(model):
+def _sums_will_do(model: Any) -> bool:
     """Whether a model is one of sums of rows, for `partial_fit`."""
     for name in ("penalty_matrix", "lower_bounds", "upper_bounds"):
         if getattr(model, name) is not None:
@@ -260,24 +292,27 @@ class Ridge(RidgeModel, Smoother, LinearRegressor):
     1.666667
     """
 
+    intercept_: float | Reals
+    _rows: GramAccumulator
+
     def __init__(
         self,
-        alpha=1.0,
+        alpha: float | ArrayLike = 1.0,
         *,
-        fit_intercept=True,
-        copy_X=True,
-        max_iter=None,
-        tol=1e-10,
-        solver="auto",
-        positive=False,
-        random_state=None,
-        standardize=False,
-        penalty_factor=None,
-        penalty_matrix=None,
-        lower_bounds=None,
-        upper_bounds=None,
-        n_jobs=None,
-    ):
+        fit_intercept: bool = True,
+        copy_X: bool = True,
+        max_iter: int | None = None,
+        tol: float = 1e-10,
+        solver: Literal["auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs"] = "auto",
+        positive: bool = False,
+        random_state: Random = None,
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        penalty_matrix: MatrixLike | None = None,
+        lower_bounds: ArrayLike | None = None,
+        upper_bounds: ArrayLike | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.alpha = alpha
         self.fit_intercept = fit_intercept
         self.copy_X = copy_X
@@ -293,7 +328,9 @@ class Ridge(RidgeModel, Smoother, LinearRegressor):
         self.upper_bounds = upper_bounds
         self.n_jobs = n_jobs
 
-    def fit(self, X, y, sample_weight=None, offset=None):
+    def fit(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None
+    ) -> Self:
         """Fit the model.
 
         Parameters
@@ -340,8 +377,8 @@ class Ridge(RidgeModel, Smoother, LinearRegressor):
         self.__dict__.pop("_rows", None)
         return self
 
-    @available_if(_sums_will_do)
-    def partial_fit(self, X, y, sample_weight=None):
+    @available_if(_sums_will_do)  # type: ignore[untyped-decorator]  # of scikit-learn
+    def partial_fit(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Add rows to those of earlier calls, and fit to all of them, from sums of p x p entries.
 
         What `fit` saw does not count; a call of `fit` starts afresh. There are no bounds, `penalty_matrix` or offsets

@@ -1,7 +1,10 @@
 """Fits of ridge problems: by equations or, under bounds and for huge sparse X, by the engine; and cross-validation."""
 
+from __future__ import annotations
+
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import LinAlgError, eigh
@@ -24,6 +27,12 @@ from fastreg.solve.ridge_data import RidgeData, dense, predict, spreads
 from fastreg.solve.sums import Sums
 from fastreg.solve.systems import UNREFINED, ByFeatures, Decomposed, TooLarge, by_features, check_size, system_for
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, Literal
+
+    from fastreg._types import Floats, Ints, Matrix, Names, Splits
+
 OVERFLOW = "X, y or sample_weight hold values so large that their products overflow: scale them down."
 TOL, MAX_ITER = 1e-10, 10_000
 LOST = 1e-6  # share of a column's squares below which a difference of sums has lost its digits
@@ -37,18 +46,18 @@ class Terms:
     """What a problem says of the coefficients; checked."""
 
     standardize: bool = False
-    factor: np.ndarray | None = None  # (p,)
-    matrix: np.ndarray | None = None  # (p, p), instead
-    lower: np.ndarray | None = None
-    upper: np.ndarray | None = None
+    factor: Floats | None = None  # (p,)
+    matrix: Floats | None = None  # (p, p), instead
+    lower: Floats | Any = None
+    upper: Floats | Any = None
 
-    def on(self, data):
+    def on(self, data: RidgeData) -> Floats | None:
         """The penalty P for these rows, as `RidgeData` takes it."""
         if self.matrix is not None:
             return self.matrix
         return self.scaled(spreads(data) ** 2) if self.standardize else self.factor
 
-    def scaled(self, variances):
+    def scaled(self, variances: Floats) -> Floats:
         """Factors of the penalty under `standardize`: columns that are constant are excluded."""
         if not np.isfinite(variances).all():
             raise ValueError(OVERFLOW)
@@ -61,20 +70,30 @@ class Terms:
 class Fit:
     """Solutions of the k columns of a problem's Y."""
 
-    data: RidgeData | None  # None without a factorization
-    alphas: np.ndarray  # (k,)
-    coefs: np.ndarray  # (p, k)
-    intercepts: np.ndarray  # (k,)
-    dual_gaps: np.ndarray  # (k,) NaN where unknown
-    residuals: np.ndarray  # (k,)
+    data: RidgeData | Any  # None without a factorization
+    alphas: Floats  # (k,)
+    coefs: Floats  # (p, k)
+    intercepts: Floats  # (k,)
+    dual_gaps: Floats  # (k,) NaN where unknown
+    residuals: Floats  # (k,)
     solver: str
-    n_iter: np.ndarray | None = None  # (k,)
-    system: object = None  # the factorization, if there is one
-    rotation: np.ndarray | None = None  # (p, p) what its features have to be multiplied with to be X's coefficients
+    n_iter: Ints | None = None  # (k,)
+    system: Any = None  # the factorization, if there is one
+    rotation: Floats | None = None  # (p, p) what its features have to be multiplied with to be X's coefficients
     rank: int | None = None  # of X, where that is too little for a unique solution
 
 
-def fit_problem(data, names, alphas, terms, solver="auto", tol=TOL, max_iter=MAX_ITER, n_jobs=None, system=None):
+def fit_problem(
+    data: RidgeData,
+    names: Names,
+    alphas: Floats,
+    terms: Terms,
+    solver: str = "auto",
+    tol: float = TOL,
+    max_iter: int = MAX_ITER,
+    n_jobs: int | None = None,
+    system: Any = None,
+) -> Fit:
     """Fit the columns of Y, each at its alpha.
 
     Parameters
@@ -101,7 +120,7 @@ def fit_problem(data, names, alphas, terms, solver="auto", tol=TOL, max_iter=MAX
         return _iterate(data, names, alphas, terms) or _descend(data, names, alphas, terms, tol, max_iter, n_jobs)
 
 
-def _iterate(data, names, alphas, terms):
+def _iterate(data: RidgeData, names: Names, alphas: Floats, terms: Terms) -> Fit | None:
     """By conjugate gradients that all alphas share; None where these do not get there."""
     data.factor = terms.on(data)
     if alphas.min() == 0 or (data.factor is not None and not (data.factor > 0).all()):
@@ -121,7 +140,7 @@ def _iterate(data, names, alphas, terms):
     )
 
 
-def _factorize(data, names, alphas, terms, decomposed, system):
+def _factorize(data: RidgeData, names: Names, alphas: Floats, terms: Terms, decomposed: bool, system: Any) -> Fit:
     with _named_nonfinite(data, names):
         if system is None:
             data.factor = terms.on(data)
@@ -155,7 +174,7 @@ def _factorize(data, names, alphas, terms, decomposed, system):
 
 
 @contextmanager
-def _named_nonfinite(data, names):
+def _named_nonfinite(data: RidgeData, names: Names) -> Iterator[None]:
     """Errors that come from NaN or infinity in X name the place instead."""
     validation.check_finite_if_small(data.X, names)
     try:
@@ -168,7 +187,7 @@ def _named_nonfinite(data, names):
         raise
 
 
-def _checked(system):
+def _checked(system: Any) -> Any:
     """A system whose matrix is finite, before time is lost on factorizations of anything else."""
     matrix = system.gram if isinstance(system, ByFeatures) else system.matrix
     if not np.isfinite(np.trace(matrix) + system.mean.sum()):
@@ -176,7 +195,7 @@ def _checked(system):
     return system
 
 
-def _rotated(data):
+def _rotated(data: RidgeData) -> tuple[RidgeData, Floats]:
     """A problem with a penalty matrix in coordinates where that is diagonal, and the rotation back."""
     values, vectors = eigh(data.factor)
     values[values <= len(values) * EPS * values.max(initial=0.0)] = 0.0
@@ -184,7 +203,7 @@ def _rotated(data):
     return RidgeData(X, data.Y, data.weights, data.fit_intercept, values, data.jobs), vectors
 
 
-def _rank_if_short(system, alphas):
+def _rank_if_short(system: Any, alphas: Floats) -> int | None:
     """The rank of the features that no penalty holds, plus those that one does, if it is less than their number."""
     if not isinstance(system, Decomposed):
         return None
@@ -196,7 +215,9 @@ def _rank_if_short(system, alphas):
     return rank if rank < free + penalised else None
 
 
-def _descend(data, names, alphas, terms, tol, max_iter, n_jobs):
+def _descend(
+    data: RidgeData, names: Names, alphas: Floats, terms: Terms, tol: float, max_iter: int, n_jobs: int | None
+) -> Fit:
     """By the engine, whose objective is this one over twice the sum of the weights."""
     total, k = data.total, data.Y.shape[1]
     tasks = _tasks(data, data.weights, total, [np.array([alpha]) for alpha in alphas], terms, tol, max_iter)
@@ -221,7 +242,9 @@ def _descend(data, names, alphas, terms, tol, max_iter, n_jobs):
     )
 
 
-def _tasks(data, weights, total, alphas, terms, tol, max_iter):
+def _tasks(
+    data: RidgeData, weights: Floats | None, total: float, alphas: list[Floats], terms: Terms, tol: float, max_iter: int
+) -> list[Task]:
     """The engine's tasks for the columns of Y, each with its alphas in descending order."""
     return [
         Task(
@@ -247,7 +270,7 @@ def _tasks(data, weights, total, alphas, terms, tol, max_iter):
 
 
 @contextmanager
-def _one_factorization(data, names, terms, decomposed, method):
+def _one_factorization(data: RidgeData, names: Names, terms: Terms, decomposed: bool, method: str) -> Iterator[Any]:
     """The factorization that is to answer for all alphas and rows at once, which `method` needs."""
     if data.counted < 2:
         raise ValueError(f"{method} needs two rows of positive weight, here n_samples={data.counted}. Pass more rows.")
@@ -259,7 +282,9 @@ def _one_factorization(data, names, terms, decomposed, method):
             raise ValueError(f"{error}, which {method} needs. Pass cv=5 for five folds.") from error
 
 
-def leave_one_out(data, names, alphas, terms, decomposed=False):
+def leave_one_out(
+    data: RidgeData, names: Names, alphas: Floats, terms: Terms, decomposed: bool = False
+) -> tuple[Floats, Any]:
     """Errors (L, n, k) of the rows under fits without them, and the factorization that told them all.
 
     Raises a ValueError where a row cannot be left out, or X is too large.
@@ -277,7 +302,7 @@ def leave_one_out(data, names, alphas, terms, decomposed=False):
     return errors, system
 
 
-def gcv(data, names, alphas, terms, decomposed=False):
+def gcv(data: RidgeData, names: Names, alphas: Floats, terms: Terms, decomposed: bool = False) -> tuple[Floats, Any]:
     """The criterion of generalized cross-validation (L, k), and the factorization that told it.
 
     Raises a ValueError where a fit leaves no degrees of freedom, or X is too large.
@@ -295,7 +320,15 @@ def gcv(data, names, alphas, terms, decomposed=False):
     return criterion, system
 
 
-def cross_validate(data, names, alphas, terms, splits, judge, n_jobs):
+def cross_validate(
+    data: RidgeData,
+    names: Names,
+    alphas: Floats,
+    terms: Terms,
+    splits: Splits,
+    judge: Callable[[Floats, Ints], Floats],
+    n_jobs: int | None,
+) -> tuple[Floats, Any]:
     """Scores of each alpha in each fold.
 
     The Gram matrix of a training set is that of all rows less the fold's. Where that is no way (a wide X, other splits,
@@ -324,7 +357,10 @@ def cross_validate(data, names, alphas, terms, splits, judge, n_jobs):
 class Folds:
     """Fits without each fold, from sums over rows where that is possible."""
 
-    def __init__(self, data, alphas, terms, splits):
+    whole: Sums | Any
+    parts: list[Sums] | Any
+
+    def __init__(self, data: RidgeData, alphas: Floats, terms: Terms, splits: Splits) -> None:
         self.data, self.alphas, self.terms, self.splits = data, alphas, terms, splits
         n, p = data.X.shape
         self.whole = self.parts = None
@@ -341,28 +377,28 @@ class Folds:
         else:
             self.whole.add(data.X, data.Y, data.weights, data.jobs)
 
-    def system(self):
+    def system(self) -> Any:
         """The factorization of the whole problem."""
         if self.whole is None:
             return None
         self.data.factor = self.terms.on(self.data)
         return _checked(by_features(self.whole, self.data))
 
-    def sums_of(self, rows):
+    def sums_of(self, rows: Ints) -> Sums:
         sums = Sums(self.whole.p, self.whole.k)
         data = self.data
         sums.add(pick(data.X, rows), data.Y[rows], None if data.weights is None else data.weights[rows], data.jobs)
         return sums
 
-    def predictions(self, k):
+    def predictions(self, k: int) -> Floats:
         """(L, m, k) of the rows of fold k."""
         train, test = self.splits[k]
         found = None if self.whole is None else self.from_sums(k)
         coefs, intercepts = found or self.from_rows(train, self.alphas)
-        fitted = predict(pick(self.data.X, test), coefs) + intercepts
+        fitted = predict(pick(self.data.X, test), coefs, self.data.jobs) + intercepts
         return fitted.reshape(len(test), len(self.alphas), -1).transpose(1, 0, 2)
 
-    def from_rows(self, train, alphas):
+    def from_rows(self, train: Ints, alphas: Floats) -> tuple[Floats, Floats]:
         """Coefficients (p, L k) and intercepts (L k,) for the training rows."""
         data = self.data
         weights = None if data.weights is None else data.weights[train]
@@ -372,7 +408,7 @@ class Folds:
         fit = fit_ridge(part, np.repeat(alphas, k), np.tile(np.arange(k), len(alphas)))
         return fit.coefs, fit.intercepts
 
-    def from_sums(self, k):
+    def from_sums(self, k: int) -> tuple[Floats, Floats] | None:
         """As `from_rows`, or None where that is better."""
         train, test = self.splits[k]
         if len(train) >= len(test) and is_rest(train, test, len(self.data.Y)):
@@ -393,7 +429,7 @@ class Folds:
             coefs.append(some)
         return np.hstack(coefs), np.concatenate([system.intercepts(some, every) for some in coefs])
 
-    def factor(self, sums, train):
+    def factor(self, sums: Sums, train: Ints) -> Floats | Literal[False] | None:
         """The penalty for some training rows, or False where their sums have lost digits in a difference."""
         data, terms = self.data, self.terms
         centred = data.fit_intercept or terms.standardize
@@ -415,7 +451,15 @@ class Folds:
         return factor
 
 
-def _iterated_scores(data, names, alphas, terms, splits, judge, n_jobs):
+def _iterated_scores(
+    data: RidgeData,
+    names: Names,
+    alphas: Floats,
+    terms: Terms,
+    splits: Splits,
+    judge: Callable[[Floats, Ints], Floats],
+    n_jobs: int | None,
+) -> Iterator[Floats]:
     """Fold by fold, all alphas at once where they are positive; rows of weight zero are absent."""
     n, k = data.Y.shape
     for train, test in splits:
@@ -430,11 +474,19 @@ def _iterated_scores(data, names, alphas, terms, splits, judge, n_jobs):
         if fit is None or not (fit.residuals <= REACHED).all():
             yield from _descended_scores(data, names, alphas, terms, [(train, test)], judge, n_jobs)
             continue
-        fitted = (predict(pick(data.X, test), fit.coefs) + fit.intercepts).reshape(len(test), k, len(alphas))
+        fitted = (predict(pick(data.X, test), fit.coefs, data.jobs) + fit.intercepts).reshape(len(test), k, len(alphas))
         yield judge(fitted.transpose(2, 0, 1), test)
 
 
-def _descended_scores(data, names, alphas, terms, splits, judge, n_jobs):
+def _descended_scores(
+    data: RidgeData,
+    names: Names,
+    alphas: Floats,
+    terms: Terms,
+    splits: Splits,
+    judge: Callable[[Floats, Ints], Floats],
+    n_jobs: int | None,
+) -> Iterator[Floats]:
     """All folds in one batch over X: rows of weight zero are absent."""
     k, order = data.Y.shape[1], np.unique(alphas)[::-1]
     place = np.searchsorted(-order, -alphas)
@@ -450,20 +502,20 @@ def _descended_scores(data, names, alphas, terms, splits, judge, n_jobs):
         yield judge(fitted.transpose(2, 1, 0)[place], test)
 
 
-def is_rest(train, test, n):
+def is_rest(train: Ints, test: Ints, n: int) -> bool:
     """Whether `train` and `test` are all rows, each once."""
     counts = np.bincount(np.concatenate([train, test]), minlength=n)
     return bool((counts == 1).all())
 
 
-def pick(X, rows):
+def pick(X: Matrix, rows: Ints) -> Any:
     """Rows of X; a view where they are consecutive."""
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
         return X[rows[0] : rows[-1] + 1]
     return X[rows]
 
 
-def r2_scores(y, predictions, weights=None):
+def r2_scores(y: Floats, predictions: Floats, weights: Floats | None = None) -> Floats:
     """(L,) coefficients of determination of predictions (L, m, k) for y (m, k), averaged over the columns.
 
     1 for a constant column that is predicted exactly, 0 for one that is not; NaN for a single row.

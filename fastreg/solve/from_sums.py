@@ -1,6 +1,9 @@
 """Problems of which only sums over rows are known: a design that has the same sums, and what their rounding costs."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import lapack, solve_triangular
@@ -8,6 +11,11 @@ from scipy.linalg import lapack, solve_triangular
 from .ridge import MOST_FACTORS, fit_ridge
 from .ridge_data import RidgeData
 from .systems import ByFeatures
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .._types import Floats, Ints
 
 EPS = np.finfo(float).eps
 CONSTANT = 1e-15  # standard deviations of a column, over its mean, that are rounding
@@ -39,18 +47,18 @@ class Moments:
     """
 
     total: float
-    mean: np.ndarray
-    level: np.ndarray
-    gram: np.ndarray
-    cross: np.ndarray
-    squares: np.ndarray
-    spread: np.ndarray
-    size_x: np.ndarray
-    size_y: np.ndarray
+    mean: Floats
+    level: Floats
+    gram: Floats
+    cross: Floats
+    squares: Floats
+    spread: Floats
+    size_x: Floats
+    size_y: Floats
     rounding: float
 
 
-def moments_of(sums, largest_x, largest_y, depth, fit_intercept):
+def moments_of(sums: Any, largest_x: Floats, largest_y: Floats, depth: int, fit_intercept: bool) -> Moments:
     """What `Sums` say of a problem.
 
     Parameters
@@ -91,7 +99,7 @@ def moments_of(sums, largest_x, largest_y, depth, fit_intercept):
     )  # fmt: skip
 
 
-def stand_in(moments):
+def stand_in(moments: Moments) -> tuple[Floats, Floats, float]:
     """A design and responses with few rows and the same sums: X (r + k, p), Y (k, r + k), and how well they are met.
 
     With the Gram matrix G = R'R, of rank r, X is R above one more row for each response, and Y is R'^-1 times the cross
@@ -127,7 +135,9 @@ def stand_in(moments):
     return X * norm, Y * size[:, None], lost
 
 
-def add_rounding(moments, k, gaps, null, W, l1, l2, v1, v2):
+def add_rounding(
+    moments: Moments, k: int, gaps: Floats, null: float, W: Floats, l1: Floats, l2: Floats, v1: Floats, v2: Floats
+) -> Floats:
     """Duality gaps (L,) of the sums, and what the rounding of these can add to them.
 
     Where all sums are off by no more than a share u of their sizes e_j (features), e (response), the squares of the
@@ -178,7 +188,7 @@ def add_rounding(moments, k, gaps, null, W, l1, l2, v1, v2):
     return gaps + bound
 
 
-def condition(moments, free):
+def condition(moments: Moments, free: Ints) -> float:
     """By how much residuals are more off where these features are projected out of them."""
     size = np.sqrt(np.diag(moments.gram)[free])
     free, size = free[size > 0], size[size > 0]
@@ -188,7 +198,7 @@ def condition(moments, free):
     return float(np.sqrt(len(free) / values[values > moments.rounding].min()))
 
 
-def null_model(moments, free):
+def null_model(moments: Moments, free: Ints) -> tuple[Floats, Floats]:
     """(coefficients (p, k), squares left (k,)) of least squares on these features alone, of minimum norm."""
     coefs = np.zeros(moments.cross.shape)
     size = np.sqrt(np.diag(moments.gram)[free])
@@ -201,7 +211,9 @@ def null_model(moments, free):
     return coefs, np.maximum(moments.squares - ((2.0 * c - G @ scaled) * scaled).sum(axis=0), 0.0)
 
 
-def ridge_from_sums(sums, moments, fit_intercept, alphas, factor):
+def ridge_from_sums(
+    sums: Any, moments: Moments, fit_intercept: bool, alphas: Floats, factor: Floats
+) -> tuple[Floats, Floats]:
     """Coefficients (p, k, L) and gaps (k, L) of ridge problems, in units of ||y - Xw||^2 + alpha w'Pw.
 
     The gap is the objective's exact distance from its minimum, g'H^-1 g with g half its gradient and H half its second
@@ -223,7 +235,7 @@ def ridge_from_sums(sums, moments, fit_intercept, alphas, factor):
     penalty = np.where(np.isfinite(factor), factor, 0.0)[:, None]
     coefs, gaps, singular = np.zeros((p, k, len(alphas))), np.zeros((k, len(alphas))), []
 
-    def judge(W):
+    def judge(W: Floats) -> tuple[Any, Floats]:
         """The step to the minimum, and how far above it the objective is."""
         gradient = moments.cross - moments.gram @ W - alpha * penalty * W
         gradient[np.isinf(factor)] = 0.0

@@ -9,13 +9,22 @@ minimum (Lee, Sun & Saunders 2014; Scheinberg & Tang 2016).  The model is solved
 are not zero, and those that its gradient sets free.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import lapack, solve_triangular
 
 from ..kernels.active import ActiveSet
 from ..kernels.compact import descend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .._types import Floats
 
 MEMORY = 60  # most pairs of steps and changes of the gradient,
 LEAST = 10  # least,
@@ -38,9 +47,9 @@ ROUNDS = 100  # so many times
 class Outcome:
     """Where `run` ended, flat: the point, the loss and its gradient there, and how."""
 
-    x: np.ndarray
+    x: Floats
     loss: float
-    gradient: np.ndarray
+    gradient: Floats
     objective: float
     stationarity: float
     nit: int
@@ -53,24 +62,24 @@ class Penalty:
     Where the bounds fix the sign of x_j its L1 penalty is linear: only `kink` is left of it to the solvers.
     """
 
-    def __init__(self, l1, l2, lower, upper):
+    def __init__(self, l1: Floats, l2: Floats, lower: Floats, upper: Floats) -> None:
         self.l1, self.l2, self.lower, self.upper = l1, l2, lower, upper
         self.kink = np.where((lower < 0) & (upper > 0), l1, 0.0)
         self.linear = np.where(lower >= 0, l1, -l1) * (self.kink != l1)
         self.movable = lower < upper
 
-    def value(self, x):
+    def value(self, x: Floats) -> float:
         return float(self.l1 @ np.abs(x) + self.l2 @ (x * x))
 
-    def change(self, x, new):
+    def change(self, x: Floats, new: Floats) -> float:
         """value(new) - value(x), without the cancellation."""
         return float(self.l1 @ (np.abs(new) - np.abs(x)) + self.l2 @ ((new - x) * (new + x)))
 
-    def slope(self, x, gradient):
+    def slope(self, x: Floats, gradient: Floats) -> Floats:
         """Gradient of the differentiable part of the objective."""
         return gradient + self.linear + 2.0 * self.l2 * x
 
-    def subgradient(self, x, slope, at=slice(None)):
+    def subgradient(self, x: Floats, slope: Floats, at: Any = slice(None)) -> Floats:
         """Minimum-norm subgradient, coordinates of which no bound lets the descent through being zero."""
         kink = self.kink[at]
         right, left = slope + np.where(x >= 0, kink, -kink), slope + np.where(x > 0, kink, -kink)
@@ -269,7 +278,9 @@ def search(objective, penalty, x, loss, gradient, target):
     return None
 
 
-def run(objective, x, penalty, tol, max_iter, report):
+def run(
+    objective: Any, x: Floats, penalty: Penalty, tol: float, max_iter: int, report: Callable[[Outcome], bool]
+) -> Outcome:
     """Minimise from x, which lies within the bounds, until the largest entry of the subgradient is at most tol.
 
     Parameters
@@ -291,7 +302,7 @@ def run(objective, x, penalty, tol, max_iter, report):
     bottom = BOTTOM * (1.0 + abs(loss + penalty.value(x)))
     nit, fresh = 0, True
 
-    def outcome(status):
+    def outcome(status: str) -> Outcome:
         value = loss + penalty.value(x)
         return Outcome(x, loss, gradient, value, float(np.abs(subgradient).max()), nit, status)
 

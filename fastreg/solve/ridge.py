@@ -16,6 +16,7 @@ SHORT = 1e-13  # relative length of a step that is not worth another look at X
 REFINEMENTS = 4
 MOST_ENTRIES = 1 << 28  # of a sparse X that is made dense to be decomposed
 LANES = 24  # residuals at a time
+ONE_PASS = 8  # residuals that are made and used while a few rows of X are in the cache
 SATURATED = 1e-6  # what is left of one by a leverage, or df / n, for whose residuals a Gram matrix has too few digits
 
 
@@ -227,6 +228,10 @@ def products(data, W, responses):
     if W.shape[1] > LANES:
         parts = [slice(i, i + LANES) for i in range(0, W.shape[1], LANES)]
         return np.hstack([products(data, W[:, part], responses[part]) for part in parts])
+    if not hasattr(data.X, "format") and len(data.Y) > len(W) and len(responses) <= ONE_PASS and W.any():
+        origin = level[responses] - (mean[:, None] * W).sum(axis=0)
+        out, off = as_design(data.X).gradients(W, data.Y[:, responses], origin, data.weights, data.jobs)
+        return out - mean[:, None] * off if data.fit_intercept else out
     R, apart = data.Y[:, responses] - level[responses], data.apart()
     if apart is not None:
         far, Z = apart
@@ -234,7 +239,7 @@ def products(data, W, responses):
         W, mean = W.copy(), mean.copy()
         W[far] = mean[far] = 0.0
     if W.any():
-        R -= predict(data.X, W)
+        R -= predict(data.X, W, data.jobs)
     if data.weights is not None:
         R *= data.weights[:, None]
     if data.fit_intercept:

@@ -1,6 +1,7 @@
 """What a ridge problem is made of, and products with its X in float64 that make no wide copy of it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -9,8 +10,6 @@ from .sample import Sample
 from .sums import far_means
 
 FAR = 10.0  # standard deviations: products lose two digits to a mean of so many
-FEW = 3  # right-hand sides
-ROW_BYTES = 4 << 20  # of rows that are rotated at once
 BLOCK = 1 << 22  # residuals held at once
 
 
@@ -33,7 +32,7 @@ class RidgeData:
         What `means`, the system and `apart` have found: the last, and the norms (k,) of X'S(y - mean).
     """
 
-    X: object
+    X: Any
     Y: np.ndarray
     weights: np.ndarray | None = None
     fit_intercept: bool = True
@@ -113,19 +112,9 @@ def dense(X):
     return X.toarray() if hasattr(X, "format") else np.asarray(X, dtype=np.float64)
 
 
-def by_columns(A, B):
-    """A B; column by column where B has few, which BLAS does faster."""
-    if B.shape[1] > FEW or hasattr(A, "format"):
-        return A @ B
-    return np.stack([A @ np.ascontiguousarray(b) for b in B.T], axis=1)
-
-
-def predict(X, W):
+def predict(X, W, jobs=1):
     """X W in float64, without a widened copy of X."""
-    if hasattr(X, "format") or X.dtype == np.float64:
-        return by_columns(X, W)
-    step = max(1, ROW_BYTES // (8 * X.shape[1]))
-    return np.concatenate([X[i : i + step].astype(np.float64) @ W for i in range(0, len(X), step)])
+    return X @ W if hasattr(X, "format") else as_design(X.T).correlations(np.ascontiguousarray(W), jobs)
 
 
 def residual_squares(data, W, responses=slice(None)):
@@ -137,7 +126,7 @@ def residual_squares(data, W, responses=slice(None)):
     for start in range(0, n, step):
         part = slice(start, start + step)
         X = data.X if step >= n else data.X[part]
-        fitted = (X - mean) @ W if data.far else predict(X, W) - mean @ W
+        fitted = (X - mean) @ W if data.far else predict(X, W, data.jobs) - mean @ W
         squares = ((data.Y[part] - level)[:, responses] - fitted) ** 2
         left += squares.sum(axis=0) if data.weights is None else data.weights[part] @ squares
     return left
@@ -146,6 +135,4 @@ def residual_squares(data, W, responses=slice(None)):
 def correlate(data, R):
     """X'R in float64, without a widened copy of X, for R (n, k) whose columns add up to zero with an intercept."""
     X = data.X
-    if hasattr(X, "format") or X.dtype == np.float64:
-        return by_columns(X.T, R)
-    return as_design(X).correlations(np.ascontiguousarray(R), data.jobs)
+    return X.T @ R if hasattr(X, "format") else as_design(X).correlations(np.ascontiguousarray(R), data.jobs)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..design import as_design
-from ..design.packs import full_gram, packed_gram
+from ..design.packs import dense_gram, full_gram
 
 NEAR = 3.0  # standard deviations: sums about zero lose no more than a digit to a mean of so many
 
@@ -157,15 +157,10 @@ def block_sums(X, Y, weights, origin_x, origin_y, jobs):
             cross[far] = Z.T @ scaled_Z
             xx[:, far], xx[far] = cross, cross.T
             products[far] = Z.T @ right
-    elif X.dtype == np.float64 and X.flags.f_contiguous and not origin_x.any():  # nothing to pack
-        design = as_design(X)
-        xx, products = full_gram(design, np.zeros(p), weights, jobs), design.correlations(right, jobs)
     else:
-
-        def fill(buffer, first, stop):
-            np.subtract(X[first:stop].T, origin_x[:, None], out=buffer)
-
-        xx, products = packed_gram(fill, p, m, right, weights, jobs)
+        root = None if weights is None else np.sqrt(weights)
+        right = np.column_stack([off, np.ones(m)])
+        xx, products = dense_gram(as_design(X), origin_x, root=root, right=right, jobs=jobs)
     return {
         "weight": ones.sum(), "x": products[:, k], "y": scaled.sum(axis=0), "xx": xx, "xy": products[:, :k],
         "yy": (scaled * off).sum(axis=0),

@@ -1,6 +1,9 @@
 """Which features a solution proves to be zero, or not zero, in every optimum."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import LinAlgError, cholesky, solve_triangular
@@ -9,6 +12,12 @@ from ..design.blocks import aligned
 from ..kernels import certificate
 from .run import Run
 from .sample import Sample
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .._types import Floats, Ints
+    from .problem import Task
 
 ROUNDING = 1e-14  # relative slack that every comparison leaves for rounding
 MOST_FEATURES = 5_000  # not proved zero, for which the inverse of their Gram matrix is still formed
@@ -33,12 +42,12 @@ class SupportCertificate:
 
     alpha: float
     gap: float
-    zero: np.ndarray
-    nonzero: np.ndarray
-    undecided: np.ndarray
+    zero: Ints
+    nonzero: Ints
+    undecided: Ints
 
 
-def certify(design, task, alpha, coef, jobs=1):
+def certify(design: Any, task: Task, alpha: float, coef: Floats, jobs: int = 1) -> SupportCertificate:
     """Prove what can be proved of the support from approximate coefficients.
 
     A feature is zero where the gap-safe sphere keeps its gradient below its penalty: |x_j'theta| + |x_j| sqrt(2 gap /

@@ -2,16 +2,21 @@
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh, lapack, svd
-from scipy.linalg.blas import dsyrk
 
 from ..design import as_design
-from ..design.packs import full_gram, packed_gram
-from .ridge_data import ROW_BYTES, correlate, dense, is_far, predict, residual_squares
+from ..design.blocks import aligned, parallel_for
+from ..design.packs import dense_gram, full_gram
+from ..kernels import factor, panels
+from .ridge_data import correlate, dense, is_far, predict, residual_squares
 from .sums import Sums
 
 WELL = 1e-12  # least reciprocal condition at which refinement makes up for the squaring in a Gram matrix
+LANES = 24  # of a panel
+ROWS_AT_ONCE = 240  # rotated while they are in the cache
+MOST_BLOCKS = 32  # of rows, for threads to share
 MOST = 6_000  # rows or columns of a matrix that is factorized for a sparse X
 UNREFINED = 1e-9  # the same where nothing refines
+SMALL = 512  # rows of a matrix below which the threads of a BLAS cost more than they bring
 WEAK = 1e-4  # reciprocal condition below which some directions hardly show in the gradient
 EPS = np.finfo(float).eps
 TINY = np.finfo(float).tiny
@@ -47,6 +52,31 @@ def by_features(sums, data):
     if data.fit_intercept and not hasattr(data.X, "format"):
         data.far = is_far(system.mean[system.kept], np.diag(system.gram) / system.total)
     return system
+
+
+class Cholesky:
+    """The Cholesky factor of a symmetric matrix (m, m), which may be overwritten; LinAlgError if it has none."""
+
+    def __init__(self, matrix):
+        m = len(matrix)
+        size = np.abs(matrix).sum(axis=0).max(initial=0.0)
+        self.small = 0 < m <= SMALL
+        if self.small:
+            self.L = np.zeros((m, m), order="F")
+            every = np.arange(m, dtype=np.int32)
+            if not factor.factorize(np.ascontiguousarray(matrix), every, np.empty(8 * m), self.L.T):
+                raise LinAlgError("the matrix is not positive definite")
+        else:
+            self.L = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)[0]
+        self.reciprocal = lapack.dpocon(self.L, size, uplo="L")[0] if m else 1.0  # of the condition number
+
+    def solve(self, right):
+        """For right-hand sides (m, k)."""
+        if not self.small:
+            return cho_solve((self.L, True), right, check_finite=False)
+        rows = np.array(right.T, order="C")
+        factor.solve(self.L.T, rows)
+        return rows.T
 
 
 class System:
@@ -90,7 +120,7 @@ class System:
 
     def image(self, W):
         """Z W, for coefficients of penalised features."""
-        return self.data.root[:, None] * (predict(self.data.X, W) - self.mean @ W)
+        return self.data.root[:, None] * (predict(self.data.X, W, self.data.jobs) - self.mean @ W)
 
     def with_free(self, F, U):
         """Influence (p, n) of all features, from coefficients F U' of the penalised ones; F itself if those are all."""
@@ -105,9 +135,25 @@ class System:
         """W with the coefficients of the features that are not penalised."""
         if len(self.free):
             data = self.data
-            left = data.Y[:, columns] - self.level[columns] - predict(data.X, W) + self.mean @ W
+            left = data.Y[:, columns] - self.level[columns] - predict(data.X, W, data.jobs) + self.mean @ W
             W[self.free] = np.linalg.lstsq(self.free_columns, data.root[:, None] * left, EPS * len(left))[0]
         return W
+
+
+def calm(A, B):
+    """A B without the threads of a BLAS, which would spin beside the kernels that come next; for narrow B."""
+    return np.einsum("ij,jk->ik", A, B)
+
+
+def in_panels(A, rows=None):
+    """The columns of A in panels (k, len(A), LANES), padded with zeros; `rows`: with so many rows, of full panels."""
+    rows = len(A) if rows is None else -(-rows // LANES) * LANES
+    count = -(-A.shape[1] // LANES)
+    out = np.zeros((count, rows, LANES))
+    for k in range(count):
+        part = A[:, k * LANES : (k + 1) * LANES]
+        out[k, : len(A), : part.shape[1]] = part
+    return out
 
 
 class ByFeatures(System):
@@ -137,14 +183,13 @@ class ByFeatures(System):
             matrix = self.gram + alpha * self.penalty if not self.diagonal() else self.gram.copy()
             if self.diagonal():
                 matrix[np.diag_indices(len(matrix))] += alpha * self.penalty
-            size = np.abs(matrix).sum(axis=0).max(initial=0.0)
             self.factors.clear()
             self.factors[alpha] = None
             try:
-                factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
-                self.reciprocals[alpha] = lapack.dpocon(factor[0], size, uplo="L")[0] if size > 0.0 else 1.0
-                if self.reciprocals[alpha] >= WELL:
-                    self.factors[alpha] = factor
+                cholesky = Cholesky(matrix)
+                self.reciprocals[alpha] = cholesky.reciprocal
+                if cholesky.reciprocal >= WELL:
+                    self.factors[alpha] = cholesky
             except LinAlgError:
                 pass
         return self.factors[alpha]
@@ -182,10 +227,10 @@ class ByFeatures(System):
             V, g, m = self.diagonalize()
             out[self.kept] = V @ ((V.T @ right) / (g + alpha * m)[:, None])
             return out
-        factor = self.factorize(alpha)
-        if factor is None:
+        cholesky = self.factorize(alpha)
+        if cholesky is None:
             return None
-        out[self.kept] = cho_solve(factor, right, check_finite=False)
+        out[self.kept] = cholesky.solve(right)
         return out
 
     def coefs(self, alpha, columns=slice(None), many=False):
@@ -199,24 +244,6 @@ class ByFeatures(System):
         V, g, m = self.diagonalize()
         return float((g / (g + alpha * m)).sum()) + self.fit_intercept
 
-    def rows(self):
-        """Blocks of rows: (slice, centred and weighted rows times V (m, q))."""
-        V, _, _ = self.diagonalize()
-        data, step = self.data, max(256, ROW_BYTES // (8 * max(1, len(self.mean))))
-        root = data.root
-        for first in range(0, len(data.Y), step):
-            part = slice(first, min(first + step, len(data.Y)))
-            Z = data.X[part] if len(self.kept) == len(self.mean) else data.X[part][:, self.kept]
-            if data.far:
-                rotated = (Z - self.mean[self.kept]) @ V
-            else:
-                rotated = Z @ V
-                if data.fit_intercept:
-                    rotated -= self.mean[self.kept] @ V
-            if data.weights is not None:
-                rotated *= root[part, None]
-            yield part, rotated
-
     def influence(self, alpha):
         """(p, q) matrix F: coefficients from responses of variance 1 / s_i have the covariance F F'."""
         V, g, m = self.diagonalize()
@@ -229,21 +256,62 @@ class ByFeatures(System):
         if not all(self.well(alpha, UNREFINED) for alpha in alphas):
             return None
         data, (V, g, m) = self.data, self.diagonalize()
-        n, k = data.Y.shape
+        (n, k), L = data.Y.shape, len(alphas)
         inverse = 1.0 / (g + np.multiply.outer(alphas, m))  # (L, q)
-        solutions = inverse[:, :, None] * (V.T @ self.cross[self.kept])
-        errors, leverages = np.empty((len(alphas), n, k)), np.empty((len(alphas), n))
-        root = data.root
-        flat = np.ascontiguousarray(solutions.transpose(1, 0, 2)).reshape(len(g), len(alphas) * k)
-        for part, Z in self.rows():
-            fitted = (Z @ flat).reshape(-1, len(alphas), k).transpose(1, 0, 2)
-            r = root[part, None] * (data.Y[part] - self.level) - fitted
-            h = inverse @ (Z * Z).T
+        solutions = inverse[:, :, None] * calm(V.T, self.cross[self.kept])
+        S = in_panels(np.ascontiguousarray(solutions.transpose(1, 0, 2)).reshape(len(g), L * k), len(g))
+        Q, root = in_panels(inverse.T, len(g)), data.root
+        errors, leverages = np.empty((L, n, k)), np.empty((L, n))
+        for part, linear, square in self.rotated(S, Q):
+            fitted = linear.transpose(1, 0, 2).reshape(len(root[part]), -1)[:, : L * k].reshape(-1, L, k)
+            h = square.transpose(1, 0, 2).reshape(len(fitted), -1)[:, :L]
             if data.fit_intercept:
-                h += root[part] ** 2 / self.total
-            leverages[:, part] = h
-            errors[:, part] = r / (1.0 - h)[:, :, None]
+                h = h + root[part, None] ** 2 / self.total
+            r = (root[part, None] * (data.Y[part] - self.level))[:, None, :] - fitted
+            leverages[:, part] = h.T
+            errors[:, part] = (r / (1.0 - h)[:, :, None]).transpose(1, 0, 2)
         return unweighted(errors, root, self, data, lambda j: V @ solutions[j]), leverages
+
+    def rotated(self, S, Q):
+        """Z S and (Z * Z) Q in panels, for blocks of the centred and weighted rows Z of X times V: yields
+        (slice of rows, products (sets, m, LANES), products (others, m, LANES)).
+        """
+        data, V = self.data, self.diagonalize()[0]
+        n, kept, mean = len(data.Y), self.kept, self.mean[self.kept]
+        rotation, shift = in_panels(V), in_panels(calm(V.T, mean[:, None]).T)[:, 0]
+        if data.far or not data.fit_intercept:
+            shift = np.zeros(shift.shape)
+        root = None if data.weights is None else data.root
+        step = -(-max(ROWS_AT_ONCE, -(-n // MOST_BLOCKS)) // ROWS_AT_ONCE) * ROWS_AT_ONCE
+        blocks = [slice(first, min(first + step, n)) for first in range(0, n, step)]
+        found = [None] * len(blocks)
+
+        def task(i):
+            part, room, work = blocks[i], aligned((len(rotation), ROWS_AT_ONCE, LANES)), None
+            found[i] = tuple(np.empty((len(a), part.stop - part.start, LANES)) for a in (S, Q))
+            for first in range(part.start, part.stop, ROWS_AT_ONCE):
+                rows = slice(first, min(first + ROWS_AT_ONCE, part.stop))
+                X, Z = data.X[rows], room
+                if len(kept) < len(self.mean):
+                    X = X[:, kept]
+                if hasattr(X, "format"):
+                    Z = in_panels(X @ V)
+                else:
+                    across = (X - mean if data.far else X).T
+                    if len(X) < ROWS_AT_ONCE:
+                        Z = aligned((len(rotation), len(X), LANES))
+                    if work is None:
+                        work = aligned(panels.correlate_work(*across.strides, len(rotation)))
+                    panels.correlate(across, None, 0, len(X), rotation, work, Z)
+                at = slice(first - part.start, rows.stop - part.start)
+                some = tuple(np.empty((len(a), len(Z[0]), LANES)) for a in (S, Q))
+                panels.rotated_sums(Z, shift, None if root is None else root[rows], S, Q, *some)
+                for whole, piece in zip(found[i], some, strict=True):
+                    whole[:, at] = piece
+
+        parallel_for(task, len(blocks), data.jobs)
+        for part, (linear, square) in zip(blocks, found, strict=True):
+            yield part, linear, square
 
     def residual_sums(self, alphas):
         """(weighted residual sums of squares (L, k), residual degrees of freedom (L,), those of rows that count).
@@ -279,33 +347,23 @@ class ByRows(System):
             data.known_size = np.sqrt((self.t * (self.matrix @ self.t)).sum(axis=0))
 
     def kernel(self, root):
-        data = self.data
-        if hasattr(data.X, "format"):
-            apart, scale = data.apart(), self.scale.copy()
-            if apart is not None:
-                scale[apart[0]] = 0.0
-            kernel = full_gram(as_design(data.X.T), np.zeros(len(root)), scale**2, data.jobs) * np.outer(root, root)
-            if apart is not None:
-                Z = root[:, None] * apart[1] * self.scale[apart[0]]
-                kernel += Z @ Z.T
-            return kernel
-        X, mean, scale = data.X, self.mean, self.scale
-        contiguous = X.flags.f_contiguous or X.flags.c_contiguous
-        if X.dtype == np.float64 and contiguous and data.weights is None and data.factor is None and not data.far:
-            lower = dsyrk(1.0, X, lower=1) if X.flags.f_contiguous else dsyrk(1.0, X.T, trans=1, lower=1)
-            return lower + np.tril(lower, -1).T
-
-        def fill(buffer, first, stop):
-            if data.far:  # else the projection that follows takes the means off
-                np.subtract(X[:, first:stop], mean[first:stop], out=buffer)
-            else:
-                np.copyto(buffer, X[:, first:stop])
-            if data.weights is not None:
-                buffer *= root[:, None]
-            if data.factor is not None:
-                buffer *= scale[first:stop]
-
-        return packed_gram(fill, *X.shape, jobs=data.jobs)[0]
+        data, scale = self.data, self.scale
+        apart = data.apart()
+        if apart is not None:
+            scale = scale.copy()
+            scale[apart[0]] = 0.0
+        design = as_design(data.X.T)
+        if design.dense:  # means that are not far are left to the projection that follows
+            level, scale = self.mean if data.far else None, None if data.factor is None else scale
+            kernel = dense_gram(design, np.zeros(len(root)), level, scale, jobs=data.jobs)[0]
+        else:
+            kernel = full_gram(design, np.zeros(len(root)), scale**2, data.jobs)
+        if data.weights is not None:
+            kernel *= np.outer(root, root)
+        if apart is not None:
+            Z = root[:, None] * apart[1] * self.scale[apart[0]]
+            kernel += Z @ Z.T
+        return kernel
 
     def diagonalize(self):
         """Eigenvectors and eigenvalues, those of the basis that is not penalised left out."""
@@ -324,14 +382,13 @@ class ByRows(System):
             return vectors @ ((vectors.T @ t) / (values + alpha)[:, None])
         matrix = self.matrix.copy()
         matrix[np.diag_indices(len(matrix))] += alpha
-        size = np.abs(matrix).sum(axis=0).max()
         try:
-            factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+            cholesky = Cholesky(matrix)
         except LinAlgError:
             return None
-        if size == 0.0 or lapack.dpocon(factor[0], size, uplo="L")[0] < WELL:
+        if cholesky.reciprocal < WELL:
             return None
-        return self.project(cho_solve(factor, t, check_finite=False))  # rounding along the basis is over alpha alone
+        return self.project(cholesky.solve(t))  # rounding along the basis is over alpha alone
 
     def primal(self, u, columns=slice(None)):
         """Coefficients of the penalised features for dual solutions (n, k), and of the others from what is left."""

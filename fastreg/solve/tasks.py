@@ -1,5 +1,9 @@
 """A batch of tasks from beginning to end: shared responses and samples, groups that fit in memory, solutions."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .glm import GlmBatch
@@ -9,8 +13,22 @@ from .regime import Plan, worth_threads
 from .rounds import Batch
 from .threads import n_threads
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
-def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None):
+    from .._types import Floats
+    from .problem import MultinomialSolution, Task
+
+
+def solve_tasks(
+    design: Any,
+    tasks: Sequence[Task],
+    *,
+    precompute: Any = "auto",
+    n_jobs: int | None = None,
+    progress: Callable[[float, int], Any] | None = None,
+) -> list[Any]:
     """Solve a batch of tasks over one design.
 
     Parameters
@@ -36,6 +54,7 @@ def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None)
     gram, precompute = (precompute, True) if isinstance(precompute, np.ndarray) else (None, precompute)
     batch, target_of = batch_for(design, tasks, precompute, n_jobs)
     plan = batch.plan
+    samples: dict[tuple[Any, ...], Any]
     samples, solutions = {}, []
     for start in range(0, len(tasks), plan.at_once):
         runs, before, samples = [], samples, {}  # those of weights that do not come again may go
@@ -49,14 +68,16 @@ def solve_tasks(design, tasks, *, precompute="auto", n_jobs=None, progress=None)
                     samples[key].adopt(gram)
             runs.append(batch.new_run(task, samples[key], target))
         stop = min(start + plan.at_once, len(tasks))
-        batch.solve(runs, progress and (lambda share, a=start, b=stop: progress(a + share * (b - a), len(tasks))))
+        batch.solve(runs, progress and (lambda share, a=start, b=stop: progress(a + share * (b - a), len(tasks))))  # type: ignore[misc]  # defaults
         solutions += [solution(run, design.p) for run in runs]
     for one in solutions:
         one.n_passes = batch.passes
     return solutions
 
 
-def solve_multinomial(design, tasks, n_jobs, progress):
+def solve_multinomial(
+    design: Any, tasks: Sequence[Task], n_jobs: int | None, progress: Callable[[float, int], Any] | None
+) -> list[MultinomialSolution]:
     """As `solve_tasks`: one problem after the other, each a batch of its classes."""
     jobs = n_threads(n_jobs) if worth_threads(design, len(tasks[0].classes)) else 1
     if all(task.fit_intercept for task in tasks):
@@ -79,7 +100,7 @@ def batch_for(design, tasks, precompute, n_jobs):
     return kind(design, targets, Plan(design, tasks, precompute), jobs), target_of
 
 
-def grids_of(design, tasks, n_jobs=None):
+def grids_of(design: Any, tasks: Sequence[Task], n_jobs: int | None = None) -> list[Floats]:
     """The alphas of each task, automatic grids settled: one product with X, and nothing solved but the null models."""
     batch, target_of = batch_for(design, tasks, "auto", n_jobs)
     samples, runs = {}, []

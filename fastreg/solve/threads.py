@@ -1,10 +1,12 @@
 """How many threads the engine may use."""
 
+from __future__ import annotations
+
 import os
 import sys
 
 
-def n_threads(n_jobs):
+def n_threads(n_jobs: int | None) -> int:
     """Threads for `n_jobs`: None means all cores of the affinity mask, capped by FASTREG_NUM_THREADS or else
     OMP_NUM_THREADS, and one inside a worker of joblib; -1 means all cores, -2 all but one, and so on."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -19,7 +21,7 @@ def n_threads(n_jobs):
     return n_jobs if n_jobs > 0 else max(1, cores + 1 + n_jobs)
 
 
-def inside_joblib_worker():
+def inside_joblib_worker() -> bool:
     """Whether the caller runs in a process or thread that joblib started."""
     if "joblib" not in sys.modules:
         return False
