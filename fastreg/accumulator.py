@@ -1,7 +1,10 @@
 """Data that do not fit in memory, or come in pieces: models from sums that are added up block by block."""
 
+from __future__ import annotations
+
 import copy
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import csc_array
@@ -12,6 +15,15 @@ from fastreg.result import RegularizationPath
 from fastreg.solve import Task, n_threads
 from fastreg.solve.from_sums import add_rounding, moments_of, null_model, ridge_from_sums, stand_in
 from fastreg.solve.sums import Sums
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any, Self
+
+    from numpy.typing import ArrayLike
+
+    from fastreg._types import Floats, MatrixLike, Names
+    from fastreg.solve.from_sums import Moments
 
 _SERIAL = 1_000_000  # multiplications of a block that are not worth waking another thread
 _SLACK = 1e-8  # share of a sum that taking away its rows may leave
@@ -63,7 +75,14 @@ class GramAccumulator:
     array([ 1., -1.,  2.])
     """
 
-    def __init__(self):
+    n_features_in_: int | Any  # None before the first rows
+    n_targets_: int | Any
+    feature_names_in_: Names
+    _sums: Sums | Any
+    _largest: Any
+    _depth: int
+
+    def __init__(self) -> None:
         self.n_features_in_ = self.n_targets_ = self.feature_names_in_ = None
         self._sums = None
         self._largest = None  # (squares of the features (p,), of the targets (k,)) at their largest
@@ -71,7 +90,7 @@ class GramAccumulator:
 
     # ------------------------------------------------------------------ rows in, rows out
 
-    def add(self, X, y, sample_weight=None):
+    def add(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Add a block of rows.
 
         Parameters
@@ -101,7 +120,7 @@ class GramAccumulator:
         self._take(block)
         return self
 
-    def remove(self, X, y, sample_weight=None):
+    def remove(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Take rows away that were added before, with the weights that they had then; they need not be one block.
 
         What rounding leaves is relative to the sums before, not to what remains.
@@ -145,7 +164,7 @@ class GramAccumulator:
             sums.merge(block, -1.0)
         return self
 
-    def merge(self, other):
+    def merge(self, other: GramAccumulator) -> Self:
         """Add the rows of another accumulator, which stays as it is.
 
         Parameters
@@ -177,13 +196,13 @@ class GramAccumulator:
             self._take(other._sums)
         return self
 
-    def __iadd__(self, other):
+    def __iadd__(self, other: GramAccumulator) -> Self:
         return self.merge(other) if isinstance(other, GramAccumulator) else NotImplemented
 
-    def __add__(self, other):
+    def __add__(self, other: GramAccumulator) -> GramAccumulator:
         return copy.deepcopy(self).merge(other) if isinstance(other, GramAccumulator) else NotImplemented
 
-    def _read(self, X, y, sample_weight):
+    def _read(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None) -> tuple[Sums, Names]:
         """Sums of a block that has passed all checks, and its column names."""
         X, names = validation.as_matrix(X)
         rows, _ = validation.as_responses(y, X.shape[0])
@@ -208,13 +227,13 @@ class GramAccumulator:
             raise ValueError("X or y holds values so large that their products overflow: scale X, or y, down.")
         return block, names
 
-    def _take(self, block):
+    def _take(self, block: Sums) -> None:
         if block.rows:
             self._sums.merge(block)
             squares = np.diag(self._sums.high["xx"]), self._sums.high["yy"]
             self._largest = tuple(map(np.maximum, self._largest, squares))
 
-    def _clear(self):
+    def _clear(self) -> None:
         """No rows."""
         self._sums = Sums(self.n_features_in_, self.n_targets_)
         self._largest = np.zeros(self.n_features_in_), np.zeros(self.n_targets_)
@@ -222,35 +241,35 @@ class GramAccumulator:
     # ------------------------------------------------------------------ what is known
 
     @property
-    def n_rows_(self):
+    def n_rows_(self) -> int:
         return 0 if self._sums is None else self._sums.rows
 
     @property
-    def total_weight_(self):
+    def total_weight_(self) -> float:
         return 0.0 if self._sums is None else float(self._sums.weight)
 
     @property
-    def x_mean_(self):
+    def x_mean_(self) -> Floats:
         return self._moments().mean
 
     @property
-    def y_mean_(self):
+    def y_mean_(self) -> Floats:
         return self._moments().level
 
     @property
-    def x_std_(self):
+    def x_std_(self) -> Floats:
         return self._moments().spread
 
     @property
-    def y_std_(self):
+    def y_std_(self) -> Floats:
         moments = self._moments()
         return np.sqrt(moments.squares / moments.total)
 
-    def _moments(self, fit_intercept=True):
+    def _moments(self, fit_intercept: bool = True) -> Moments:
         validation.check_has_rows(self.n_rows_)
-        return moments_of(self._sums, *self._largest, self._depth, fit_intercept)
+        return moments_of(self._sums, *self._largest, self._depth, fit_intercept)  # type: ignore[call-arg]  # a pair
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         if self._sums is None:
             return "GramAccumulator(no rows)"
         p, k = self.n_features_in_, self.n_targets_
@@ -258,7 +277,14 @@ class GramAccumulator:
 
     # ------------------------------------------------------------------ models
 
-    def ridge(self, alphas, *, fit_intercept=True, standardize=False, penalty_factor=None):
+    def ridge(
+        self,
+        alphas: ArrayLike,
+        *,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+    ) -> Any:
         """Ridge regression for each alpha, on the scale of scikit-learn's Ridge.
 
         Minimises ``sum_i s_i (y_i - b - x_i' w)^2 + alpha sum_j v_j w_j^2``: alpha is S = sum_i s_i times that of
@@ -326,20 +352,20 @@ class GramAccumulator:
     def fit_path(
         self,
         *,
-        l1_ratio=1.0,
-        alphas=100,
-        eps=None,
-        fit_intercept=True,
-        standardize=False,
-        positive=False,
-        penalty_factor=None,
-        lower_bounds=None,
-        upper_bounds=None,
-        dfmax=None,
-        tol=1e-10,
-        max_iter=10_000,
-        n_jobs=None,
-    ):
+        l1_ratio: float = 1.0,
+        alphas: int | ArrayLike = 100,
+        eps: float | None = None,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        positive: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        lower_bounds: ArrayLike | None = None,
+        upper_bounds: ArrayLike | None = None,
+        dfmax: int | None = None,
+        tol: float = 1e-10,
+        max_iter: int = 10_000,
+        n_jobs: int | None = None,
+    ) -> Any:
         """The lasso or elastic net along a whole grid of penalties, as `fastreg.fit_path` fits it to the rows.
 
         Parameters
@@ -385,15 +411,27 @@ dfmax, tol, max_iter, n_jobs
         return paths[0] if len(paths) == 1 else paths
 
     def _checked(
-        self, *, l1_ratio, alphas, eps, fit_intercept, standardize, positive, penalty_factor, lower_bounds,
-        upper_bounds, dfmax, tol, max_iter,
-    ):  # fmt: skip
+        self,
+        *,
+        l1_ratio: float,
+        alphas: int | ArrayLike,
+        eps: float | None,
+        fit_intercept: bool,
+        standardize: bool,
+        positive: bool,
+        penalty_factor: ArrayLike | None,
+        lower_bounds: ArrayLike | None,
+        upper_bounds: ArrayLike | None,
+        dfmax: int | None,
+        tol: float,
+        max_iter: int,
+    ) -> dict[str, Any]:
         """The arguments of a `Task`, those that depend on the rows aside."""
         validation.check_has_rows(self.n_rows_)
         p = self.n_features_in_
         positive = validation.as_bool(positive, "positive")
         lower, upper = validation.as_bounds(lower_bounds, upper_bounds, positive, p)
-        problem = {
+        problem: dict[str, Any] = {
             "fit_intercept": validation.as_bool(fit_intercept, "fit_intercept"),
             "standardize": validation.as_bool(standardize, "standardize"),
             "l1_ratio": validation.as_l1_ratio(l1_ratio),
@@ -409,7 +447,9 @@ dfmax, tol, max_iter, n_jobs
         validation.check_grid(problem["alphas"], problem["l1_ratio"], problem["penalty_factor"])
         return problem
 
-    def _fit(self, problem, grids, n_jobs):
+    def _fit(
+        self, problem: dict[str, Any], grids: Sequence[int | Floats], n_jobs: int | None
+    ) -> list[RegularizationPath]:
         """The paths of one problem, with a grid for each target."""
         p, share = self.n_features_in_, problem["l1_ratio"]
         centred, standardize = problem["fit_intercept"], problem["standardize"]
@@ -474,31 +514,31 @@ class BlockCrossValidation:
         Fitted to all blocks.
     """
 
-    alphas: np.ndarray
-    mse: np.ndarray
-    mean: np.ndarray
-    standard_error: np.ndarray
+    alphas: Floats
+    mse: Floats
+    mean: Floats
+    standard_error: Floats
     alpha_min: float
     alpha_1se: float
     path: RegularizationPath
 
 
 def cross_validate_blocks(
-    blocks,
+    blocks: Iterable[GramAccumulator],
     *,
-    l1_ratio=1.0,
-    alphas=100,
-    eps=None,
-    fit_intercept=True,
-    standardize=False,
-    positive=False,
-    penalty_factor=None,
-    lower_bounds=None,
-    upper_bounds=None,
-    tol=1e-10,
-    max_iter=10_000,
-    n_jobs=None,
-):
+    l1_ratio: float = 1.0,
+    alphas: int | ArrayLike = 100,
+    eps: float | None = None,
+    fit_intercept: bool = True,
+    standardize: bool = False,
+    positive: bool = False,
+    penalty_factor: ArrayLike | None = None,
+    lower_bounds: ArrayLike | None = None,
+    upper_bounds: ArrayLike | None = None,
+    tol: float = 1e-10,
+    max_iter: int = 10_000,
+    n_jobs: int | None = None,
+) -> Any:
     """Choose alpha by cross-validation over blocks of rows, from their sums alone.
 
     Parameters
@@ -555,14 +595,14 @@ max_iter, n_jobs
     return results[0] if len(results) == 1 else results
 
 
-def _merged(blocks):
+def _merged(blocks: Iterable[GramAccumulator]) -> GramAccumulator:
     total = GramAccumulator()
     for block in blocks:
         total.merge(block)
     return total
 
 
-def _complements(blocks, others=None):
+def _complements(blocks: list[GramAccumulator], others: GramAccumulator | None = None) -> Iterator[Any]:
     """For each block the sums of all others, in K log K merges."""
     if len(blocks) == 1:
         yield others
@@ -572,7 +612,7 @@ def _complements(blocks, others=None):
         yield from _complements(some, _merged(rest if others is None else [others, *rest]))
 
 
-def _errors(block, path, moments, k):
+def _errors(block: GramAccumulator, path: RegularizationPath, moments: Moments, k: int) -> Floats:
     """(L,) mean squared errors on the rows of a block."""
     parts, W = block._sums.about(moments.mean, moments.level), path.coefs.toarray()
     squares = parts["yy"][k] - ((2.0 * parts["xy"][:, k, None] - parts["xx"] @ W) * W).sum(axis=0)

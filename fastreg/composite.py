@@ -1,13 +1,25 @@
 """L1 and L2 penalties on any differentiable function: the arguments, the results, and the path."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import Bounds, OptimizeResult, approx_fprime
 
 from fastreg import validation
 from fastreg.solve.quasi_newton import Penalty, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from fastreg._types import Bools, BoundPairs, Floats, Gradient, Ints
+    from fastreg.solve.quasi_newton import Outcome
 
 _ENDS = {
     "stationary": (0, "The largest entry of the minimum-norm subgradient is at most tol."),
@@ -22,8 +34,18 @@ _ENDS = {
 
 
 def minimize(
-    fun, x0, *, jac=True, args=(), l1=0.0, l2=0.0, bounds=None, tol=1e-8, max_iter=10_000, callback=None
-):  # fmt: skip
+    fun: Callable[..., Any],
+    x0: ArrayLike,
+    *,
+    jac: Gradient = True,
+    args: Any = (),
+    l1: ArrayLike = 0.0,
+    l2: ArrayLike = 0.0,
+    bounds: BoundPairs = None,
+    tol: float = 1e-8,
+    max_iter: int = 10_000,
+    callback: Callable[[OptimizeResult], Any] | None = None,
+) -> OptimizeResult:
     """Minimise a differentiable function with L1 and L2 penalties on its variables.
 
     A stationary point, and for convex functions the minimum, of::
@@ -98,19 +120,19 @@ def minimize(
 
 
 def minimize_path(
-    fun,
-    x0,
-    l1_grid=20,
+    fun: Callable[..., Any],
+    x0: ArrayLike,
+    l1_grid: int | ArrayLike = 20,
     *,
-    l1=1.0,
-    l2=0.0,
-    eps=1e-3,
-    jac=True,
-    args=(),
-    bounds=None,
-    tol=1e-8,
-    max_iter=10_000,
-):
+    l1: ArrayLike = 1.0,
+    l2: ArrayLike = 0.0,
+    eps: float = 1e-3,
+    jac: Gradient = True,
+    args: Any = (),
+    bounds: BoundPairs = None,
+    tol: float = 1e-8,
+    max_iter: int = 10_000,
+) -> MinimizePath:
     """`minimize` along a grid of strengths alpha, each solution being the start for the next.
 
     Minimises for each alpha::
@@ -173,7 +195,8 @@ class MinimizePath:
     Attributes
     ----------
     alphas : ndarray of shape (L,)
-    x : ndarray of shape (L, *x0.shape)
+    x : ndarray of shape (L, ...)
+        Solutions, each of the shape of x0.
     fun, loss : ndarrays of shape (L,)
         The objective, and without the penalties.
     stationarity : ndarray of shape (L,)
@@ -186,25 +209,29 @@ class MinimizePath:
         Number of non-zero entries of x.
     """
 
-    alphas: np.ndarray
-    x: np.ndarray
-    fun: np.ndarray
-    loss: np.ndarray
-    stationarity: np.ndarray
-    nit: np.ndarray
-    nfev: np.ndarray
-    success: np.ndarray
+    alphas: Floats
+    x: Floats
+    fun: Floats
+    loss: Floats
+    stationarity: Floats
+    nit: Ints
+    nfev: Ints
+    success: Bools
     alpha_max: float | None
 
     @property
-    def n_nonzero(self):
+    def n_nonzero(self) -> Ints:
         return np.count_nonzero(self.x.reshape(len(self.alphas), -1), axis=1)
 
 
 class _Problem:
     """The function, flat: `value` and `gradient` at one point share its evaluation, and count it once."""
 
-    def __init__(self, fun, x0, jac, args, bounds):
+    point: Floats | None
+    level: float
+    slope: Floats | None
+
+    def __init__(self, fun: Callable[..., Any], x0: ArrayLike, jac: Any, args: Any, bounds: Any) -> None:
         if not callable(fun):
             raise TypeError(f"fun must be a function; it is {fun!r}.")
         if jac is not True and not callable(jac) and not (isinstance(jac, str) and jac == "2-point"):
@@ -223,10 +250,10 @@ class _Problem:
         self.calls = self.gradients = 0
         self.point = self.slope = None
 
-    def penalty(self, l1, l2):
+    def penalty(self, l1: Floats, l2: Floats) -> Penalty:
         return Penalty(l1, l2, self.lower, self.upper)
 
-    def value(self, x):
+    def value(self, x: Floats) -> float:
         """fun at x (n,); may be NaN or infinite."""
         if self.point is not None and np.array_equal(self.point, x):
             return self.level
@@ -250,7 +277,7 @@ class _Problem:
         self.point, self.level, self.slope = x.copy(), float(level.item()), slope
         return self.level
 
-    def gradient(self, x):
+    def gradient(self, x: Floats) -> Floats:
         """Its gradient at x (n,)."""
         self.value(x)
         if self.slope is None:
@@ -262,24 +289,24 @@ class _Problem:
                 self.slope = self.differences(x)
         return self.slope
 
-    def as_gradient(self, told, what):
+    def as_gradient(self, told: Any, what: str) -> Floats:
         slope = np.array(told, dtype=np.float64)
         if slope.shape != self.shape:
             raise ValueError(f"{what} has shape {slope.shape}; it must have that of x0, {self.shape}.")
         return slope.ravel()
 
-    def differences(self, x):
+    def differences(self, x: Floats) -> Floats:
         """Forward differences, backward where a bound is near."""
         step = np.sqrt(np.finfo(float).eps) * np.maximum(1.0, np.abs(x))
         step = np.where(x + step > self.upper, -step, step)
 
-        def level(z):
+        def level(z: Floats) -> float:
             self.calls += 1
             return float(np.asarray(self.fun(z.reshape(self.shape), *self.args)).item())
 
         return approx_fprime(x, level, step)
 
-    def check_start(self, x):
+    def check_start(self, x: Floats) -> None:
         value = self.value(x)
         if not np.isfinite(value):
             raise ValueError(f"fun is {value} at x0; pass a start at which it is finite.")
@@ -290,7 +317,7 @@ class _Problem:
                 f"the gradient is not finite at x0, first {gradient[j]} for entry {j}; pass another start, or check it."
             )
 
-    def check_has_alpha_max(self, l1, l2):
+    def check_has_alpha_max(self, l1: Floats, l2: Floats) -> None:
         """All entries with l1 > 0 can be zero, and the others do not depend on alpha."""
         remedy = "pass the values of l1_grid"
         if not (l1 > 0).any():
@@ -301,7 +328,7 @@ class _Problem:
         if away.size:
             raise ValueError(f"l1_grid: the bounds keep penalised entry {away[0]} from zero; {remedy}.")
 
-    def alpha_max(self, l1, tol, max_iter):
+    def alpha_max(self, l1: Floats, tol: float, max_iter: int) -> tuple[Floats, float]:
         """The solution with all penalised entries at zero, and the smallest alpha at which it is one."""
         held = l1 > 0
         lower, upper = np.where(held, 0.0, self.lower), np.where(held, 0.0, self.upper)
@@ -318,8 +345,8 @@ class _Problem:
             )
         return outcome.x, largest
 
-    def reporter(self, callback):
-        def report(outcome):
+    def reporter(self, callback: Callable[[OptimizeResult], Any] | None) -> Callable[[Outcome], bool]:
+        def report(outcome: Outcome) -> bool:
             if callback is None:
                 return False
             told = self.describe(outcome)
@@ -331,7 +358,7 @@ class _Problem:
 
         return report
 
-    def describe(self, outcome):
+    def describe(self, outcome: Outcome) -> OptimizeResult:
         return OptimizeResult(
             x=outcome.x.reshape(self.shape).copy(),
             fun=outcome.objective,
@@ -341,14 +368,14 @@ class _Problem:
             nit=outcome.nit,
         )
 
-    def result(self, outcome):
+    def result(self, outcome: Outcome) -> OptimizeResult:
         status, message = _ENDS[outcome.status]
         told = self.describe(outcome)
         told.update(nfev=self.calls, njev=self.gradients, status=status, success=status == 0, message=message)
         return told
 
 
-def _as_array(a, name):
+def _as_array(a: Any, name: str) -> NDArray[Any]:
     """float64 ndarray of any shape."""
     a = np.asarray(a)
     if a.dtype.kind not in "biuf":
@@ -356,13 +383,13 @@ def _as_array(a, name):
     return a.astype(np.float64)
 
 
-def _check_finite(a, name):
+def _check_finite(a: NDArray[Any], name: str) -> None:
     if not np.isfinite(a).all():
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(a))[0])
         raise ValueError(f"{name} must be finite; it is {a[index]} at {index}.")
 
 
-def _as_strengths(value, name, shape):
+def _as_strengths(value: Any, name: str, shape: tuple[int, ...]) -> Floats:
     """Strengths of a penalty, one for each variable, flat."""
     value = _as_array(value, name)
     if value.ndim and value.shape != shape:
@@ -373,7 +400,7 @@ def _as_strengths(value, name, shape):
     return np.broadcast_to(value, shape).ravel().astype(np.float64)
 
 
-def _as_grid(l1_grid):
+def _as_grid(l1_grid: Any) -> int | Floats:
     if isinstance(l1_grid, Integral) and not isinstance(l1_grid, bool | np.bool_):
         return validation.at_least_one(l1_grid, "l1_grid")
     if np.ndim(l1_grid) != 1 or np.size(l1_grid) == 0:
@@ -385,7 +412,7 @@ def _as_grid(l1_grid):
     return values
 
 
-def _as_bounds(bounds, shape):
+def _as_bounds(bounds: Any, shape: tuple[int, ...]) -> tuple[Floats, Floats]:
     """(lower, upper), flat."""
     size = int(np.prod(shape))
     if bounds is None:

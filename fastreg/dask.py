@@ -1,13 +1,19 @@
 """Dask arrays and data frames, reduced to one `GramAccumulator` where their blocks lie."""
 
+from __future__ import annotations
+
 from functools import reduce
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastreg.accumulator import GramAccumulator
 
+if TYPE_CHECKING:
+    from typing import Any
 
-def accumulate(X, y, sample_weight=None, *, split_every=8):
+
+def accumulate(X: Any, y: Any, sample_weight: Any = None, *, split_every: int = 8) -> GramAccumulator:
     """Add up the rows of a Dask collection, each block on the worker that holds it.
 
     Every block of rows becomes a `GramAccumulator`; these are merged in a tree of fixed shape, so that the sums, and
@@ -65,7 +71,7 @@ def accumulate(X, y, sample_weight=None, *, split_every=8):
     return total
 
 
-def _blocks(name, collection):
+def _blocks(name: str, collection: Any) -> list[Any]:
     """The blocks of rows of a Dask array, series or data frame, as delayed objects."""
     if not hasattr(collection, "__dask_graph__") or not hasattr(collection, "to_delayed"):
         raise TypeError(f"{name} must be a Dask array, series or data frame, not {type(collection).__name__}.")
@@ -85,13 +91,13 @@ def _blocks(name, collection):
     return delayed
 
 
-def _add(X, y, sample_weight=None):
+def _add(X: Any, y: Any, sample_weight: Any = None) -> GramAccumulator | None:
     if X.shape[0] == 0:
         return None  # an empty partition, as a filter leaves them
     return GramAccumulator().add(X, np.asarray(y), None if sample_weight is None else np.asarray(sample_weight))
 
 
-def _merge(some):
+def _merge(some: list[Any]) -> GramAccumulator | None:
     """A new accumulator: what a task is given may be asked for again."""
     some = [one for one in some if one is not None]
     return reduce(GramAccumulator.merge, some, GramAccumulator()) if some else None

@@ -1,15 +1,28 @@
 """What a loss expects of y, and what the linear predictor of a model with that loss predicts."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy.special import log_softmax, xlogy
 
 from fastreg import validation
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from fastreg._types import Floats, Ints, Reals
+
 BINARY = ("logistic", "squared_hinge")
 LOSSES = ("squared", "logistic", "multinomial", "poisson", "squared_hinge", "huber")
 
 
-def encode(loss, y, n, weights=None, fit_intercept=True):
+def encode(
+    loss: str, y: Any, n: int, weights: Floats | None = None, fit_intercept: bool = True
+) -> tuple[Floats, NDArray[Any] | None]:
     """The responses as the engine wants them.
 
     Parameters
@@ -61,7 +74,7 @@ def encode(loss, y, n, weights=None, fit_intercept=True):
     return rows, None
 
 
-def check_present(loss, codes, classes, weights):
+def check_present(loss: str, codes: Ints, classes: NDArray[Any], weights: Floats | None) -> None:
     """Refuse classes all of whose rows weigh nothing: they are absent, and the best intercept is infinite."""
     if weights is not None:
         sizes = np.bincount(codes, weights, len(classes))
@@ -72,7 +85,7 @@ def check_present(loss, codes, classes, weights):
             )
 
 
-def respond(loss, z, classes):
+def respond(loss: str, z: Any, classes: Any) -> Any:
     """Predictions from linear predictors z (..., K for "multinomial"): labels, expected counts, or z itself."""
     if loss == "multinomial":
         return classes[z.argmax(axis=-1)]
@@ -81,7 +94,7 @@ def respond(loss, z, classes):
     return np.exp(z) if loss == "poisson" else z
 
 
-def probabilities(loss, z):
+def probabilities(loss: str, z: Reals) -> Floats:
     """(..., K) probabilities of the classes from linear predictors of "logistic" (...) or "multinomial" (..., K)."""
     if loss == "multinomial":
         e = np.exp(z - z.max(axis=-1, keepdims=True))
@@ -91,7 +104,7 @@ def probabilities(loss, z):
     return np.stack([np.where(z > 0, low, high), np.where(z > 0, high, low)], axis=-1)
 
 
-def unit_deviances(loss, y, z, delta):
+def unit_deviances(loss: str, y: Floats, z: Floats, delta: Any) -> Floats:
     """Twice the loss of each row, less the least it can be.
 
     Parameters

@@ -1,9 +1,11 @@
 """The functions that fit regularization paths."""
 
+from __future__ import annotations
+
 import sys
 import warnings
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -12,6 +14,26 @@ from fastreg.design import as_design
 from fastreg.loss import LOSSES, encode
 from fastreg.result import RegularizationPath
 from fastreg.solve import Task, solve_tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Unpack
+
+    from numpy.typing import ArrayLike
+
+    from fastreg._types import (
+        Floats,
+        Loss,
+        ManyResponses,
+        Matrix,
+        MatrixLike,
+        Names,
+        OneResponse,
+        PathOptions,
+        Precompute,
+        Random,
+        Selection,
+    )
 
 # A gap of this many parts of the null objective is rounding; no number of iterations would lower it reliably.
 _ROUNDING = 64 * np.finfo(np.float64).eps
@@ -31,52 +53,58 @@ lower_bounds, upper_bounds, dfmax, tol, max_iter, coef_init
         As in `fit_path`. Problems that share their weights share work when they hold the same `sample_weight` object.
     """
 
-    y: Any
+    y: ArrayLike
     _: KW_ONLY
-    loss: str = "squared"
+    loss: Loss = "squared"
     delta: float = 1.35
     l1_ratio: float = 1.0
-    alphas: Any = 100
+    alphas: int | ArrayLike = 100
     eps: float | None = None
     fit_intercept: bool = True
     standardize: bool = False
     positive: bool = False
-    sample_weight: Any = None
-    offset: Any = None
-    penalty_factor: Any = None
-    lower_bounds: Any = None
-    upper_bounds: Any = None
+    sample_weight: ArrayLike | None = None
+    offset: ArrayLike | None = None
+    penalty_factor: ArrayLike | None = None
+    lower_bounds: ArrayLike | None = None
+    upper_bounds: ArrayLike | None = None
     dfmax: int | None = None
     tol: float = 1e-10
     max_iter: int = 10_000
-    coef_init: Any = None
+    coef_init: ArrayLike | None = None
 
 
+@overload
+def fit_path(X: MatrixLike, y: OneResponse, **options: Unpack[PathOptions]) -> RegularizationPath: ...
+@overload
+def fit_path(X: MatrixLike, y: ManyResponses, **options: Unpack[PathOptions]) -> list[RegularizationPath]: ...
+@overload
+def fit_path(X: MatrixLike, y: ArrayLike, **options: Unpack[PathOptions]) -> Any: ...
 def fit_path(
-    X,
-    y,
+    X: MatrixLike,
+    y: ArrayLike,
     *,
-    loss="squared",
-    delta=1.35,
-    l1_ratio=1.0,
-    alphas=100,
-    eps=None,
-    fit_intercept=True,
-    standardize=False,
-    positive=False,
-    sample_weight=None,
-    offset=None,
-    penalty_factor=None,
-    lower_bounds=None,
-    upper_bounds=None,
-    dfmax=None,
-    tol=1e-10,
-    max_iter=10_000,
-    coef_init=None,
-    precompute="auto",
-    n_jobs=None,
-    verbose=0,
-):
+    loss: Loss = "squared",
+    delta: float = 1.35,
+    l1_ratio: float = 1.0,
+    alphas: int | ArrayLike = 100,
+    eps: float | None = None,
+    fit_intercept: bool = True,
+    standardize: bool = False,
+    positive: bool = False,
+    sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+    penalty_factor: ArrayLike | None = None,
+    lower_bounds: ArrayLike | None = None,
+    upper_bounds: ArrayLike | None = None,
+    dfmax: int | None = None,
+    tol: float = 1e-10,
+    max_iter: int = 10_000,
+    coef_init: ArrayLike | None = None,
+    precompute: Precompute = "auto",
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> RegularizationPath | list[RegularizationPath]:
     """Fit a model with the penalty of the lasso or elastic net along a whole grid of penalties.
 
     With sample weights s_i, S = sum_i s_i, offsets o_i and penalty factors v_j, minimises over the intercept b and the
@@ -101,8 +129,8 @@ def fit_path(
         order, log(1 + exp(z)) for the first. "multinomial": log(sum_k exp(z_k)) - z_y for K labels, each with
         coefficients and an intercept of its own, all of them penalised alike. "poisson": exp(z) - y z for counts or
         rates y >= 0, less its minimum, which is half the deviance. "squared_hinge": max(0, 1 - t z)^2 / 2, with t = 1
-        for the second label and -1 for the first. "huber": (y - z)^2 / 2, continued by straight lines where |y - z| >
-        delta.
+        for the second label and -1 for the first. "huber": (y - z)^2 / 2, continued by straight lines where
+        ``|y - z| > delta``.
     delta : float, default=1.35
         Of "huber", in units of y.
     l1_ratio : float in [0, 1], default=1.0
@@ -194,7 +222,14 @@ def fit_path(
     return paths[0] if len(paths) == 1 else paths
 
 
-def fit_paths(X, problems, *, precompute="auto", n_jobs=None, verbose=0):
+def fit_paths(
+    X: MatrixLike,
+    problems: Iterable[Problem],
+    *,
+    precompute: Precompute = "auto",
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> list[RegularizationPath]:
     """Fit many problems over one X together, in few passes over X.
 
     Parameters
@@ -226,7 +261,7 @@ def fit_paths(X, problems, *, precompute="auto", n_jobs=None, verbose=0):
     X, names = validation.as_matrix(X)
     if isinstance(problems, Problem):
         raise TypeError("problems must be a list of Problem; for a single one pass [problem].")
-    weights = {}
+    weights: dict[int, Floats | None] = {}
     tasks = []
     for problem in problems:
         if not isinstance(problem, Problem):
@@ -238,7 +273,7 @@ def fit_paths(X, problems, *, precompute="auto", n_jobs=None, verbose=0):
     return [as_path(X, task, solution, names) for task, solution in zip(tasks, solutions, strict=True)]
 
 
-def as_path(X, task, solution, names):
+def as_path(X: Matrix, task: Task, solution: Any, names: Names) -> RegularizationPath:
     """The engine's solution of a task over X as a `RegularizationPath`."""
     return RegularizationPath(
         alphas=solution.alphas,
@@ -259,7 +294,7 @@ def as_path(X, task, solution, names):
     )
 
 
-def tasks_of(X, problem, weights):
+def tasks_of(X: Matrix, problem: Problem, weights: dict[int, Floats | None]) -> list[Task]:
     """The engine's tasks for one problem; `weights` remembers the arrays made from earlier sample_weight objects."""
     n, p = X.shape
     loss = validation.one_of(problem.loss, "loss", LOSSES)
@@ -301,7 +336,9 @@ def tasks_of(X, problem, weights):
     return [Task(y=row, coef_init=None if starts is None else starts[k], **shared) for k, row in enumerate(rows)]
 
 
-def solve(X, names, tasks, *, precompute, n_jobs, verbose=0):
+def solve(
+    X: Matrix, names: Names, tasks: list[Task], *, precompute: Precompute, n_jobs: int | None, verbose: int = 0
+) -> list[Any]:
     """Solve validated tasks over a validated X, and warn once if some did not converge.
 
     Returns
@@ -327,12 +364,12 @@ def solve(X, names, tasks, *, precompute, n_jobs, verbose=0):
     return solutions
 
 
-def _report_progress(done, total):
+def _report_progress(done: float, total: float) -> None:
     sys.stderr.write(f"\rfastreg: {int(100 * done / total)}% solved" + ("\n" if done == total else ""))
     sys.stderr.flush()
 
 
-def _warn_unless_converged(tasks, solutions):
+def _warn_unless_converged(tasks: list[Task], solutions: list[Any]) -> None:
     worst, failed = None, 0
     for k, (task, solution) in enumerate(zip(tasks, solutions, strict=True)):
         allowed = max(task.tol, _ROUNDING) * solution.null_objective
@@ -362,7 +399,7 @@ def _warn_unless_converged(tasks, solutions):
     )
 
 
-def _warn_if_separable(tasks, solutions):
+def _warn_if_separable(tasks: list[Task], solutions: list[Any]) -> None:
     for task, solution in zip(tasks, solutions, strict=True):
         likelihood = task.loss in ("logistic", "multinomial")  # the squared hinge is zero at finite coefficients
         if not likelihood or solution.alphas[-1] > 0 or solution.deviance_ratio[-1] < 1.0 - _SEPARATED:
@@ -378,7 +415,7 @@ def _warn_if_separable(tasks, solutions):
         return
 
 
-def _depth_of_caller():
+def _depth_of_caller() -> int:
     """The stacklevel at which the warning of the function that asks points at the code that called fastreg."""
     frame, depth = sys._getframe(1), 1
     while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "fastreg":
@@ -387,24 +424,24 @@ def _depth_of_caller():
 
 
 def lasso_path(
-    X,
-    y,
+    X: MatrixLike,
+    y: ArrayLike,
     *,
-    eps=1e-3,
-    alphas=100,
-    precompute="auto",
-    Xy=None,
-    copy_X=True,
-    coef_init=None,
-    verbose=False,
-    return_n_iter=False,
-    positive=False,
-    tol=1e-10,
-    max_iter=10_000,
-    selection="cyclic",
-    random_state=None,
-    n_jobs=None,
-):
+    eps: float = 1e-3,
+    alphas: int | ArrayLike = 100,
+    precompute: Precompute = "auto",
+    Xy: Any = None,
+    copy_X: bool = True,
+    coef_init: ArrayLike | None = None,
+    verbose: int = False,
+    return_n_iter: bool = False,
+    positive: bool = False,
+    tol: float = 1e-10,
+    max_iter: int = 10_000,
+    selection: Selection = "cyclic",
+    random_state: Random = None,
+    n_jobs: int | None = None,
+) -> Any:
     """The lasso path, called as scikit-learn's function of that name: no intercept, nothing centred.
 
     `enet_path` with ``l1_ratio=1``; see there for arguments and results.
@@ -431,26 +468,26 @@ def lasso_path(
 
 
 def enet_path(
-    X,
-    y,
+    X: MatrixLike,
+    y: ArrayLike,
     *,
-    l1_ratio=0.5,
-    eps=1e-3,
-    alphas=100,
-    precompute="auto",
-    Xy=None,
-    copy_X=True,
-    coef_init=None,
-    verbose=False,
-    return_n_iter=False,
-    positive=False,
-    check_input=True,
-    tol=1e-10,
-    max_iter=10_000,
-    selection="cyclic",
-    random_state=None,
-    n_jobs=None,
-):
+    l1_ratio: float = 0.5,
+    eps: float = 1e-3,
+    alphas: int | ArrayLike = 100,
+    precompute: Precompute = "auto",
+    Xy: Any = None,
+    copy_X: bool = True,
+    coef_init: ArrayLike | None = None,
+    verbose: int = False,
+    return_n_iter: bool = False,
+    positive: bool = False,
+    check_input: bool = True,
+    tol: float = 1e-10,
+    max_iter: int = 10_000,
+    selection: Selection = "cyclic",
+    random_state: Random = None,
+    n_jobs: int | None = None,
+) -> Any:
     """The elastic-net path, called as scikit-learn's function of that name: no intercept, nothing centred.
 
     Minimises ``1/(2 n) ||y - X w||^2 + alpha (l1_ratio ||w||_1 + (1 - l1_ratio)/2 ||w||^2)`` for each alpha. `fit_path`

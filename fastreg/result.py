@@ -1,7 +1,9 @@
 """The object that holds a regularization path."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,11 +12,24 @@ from fastreg.design import as_design
 from fastreg.loss import probabilities, respond
 from fastreg.solve import certify, n_threads
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Literal, Self
+
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike, NDArray
+    from pandas import DataFrame
+    from scipy import sparse
+
+    from fastreg._types import Floats, Ints, Loss, Matrix, MatrixLike, Names
+    from fastreg.selection.criteria import Criterion
+    from fastreg.solve import SupportCertificate, Task
+
 # Relative distance within which an alpha counts as the end of the grid (alphas are often recomputed by the caller).
 _GRID_SLACK = 1e-12
 
 
-def linear_predictor(X, coef, intercept):
+def linear_predictor(X: Matrix, coef: Any, intercept: Any) -> Any:
     """``X @ coef + intercept`` without a converted copy of X.
 
     Parameters
@@ -33,7 +48,7 @@ def linear_predictor(X, coef, intercept):
     return X @ coef + intercept
 
 
-def _take(X, used):
+def _take(X: Matrix, used: Ints) -> Any:
     return X if len(used) == X.shape[1] else X[:, used]
 
 
@@ -77,51 +92,52 @@ class RegularizationPath:
         Number of non-zero coefficients.
     """
 
-    alphas: np.ndarray
-    coefs: Any
-    intercepts: np.ndarray
-    dual_gaps: np.ndarray
+    alphas: Floats
+    coefs: sparse.csc_array | Any
+    intercepts: Floats
+    dual_gaps: Floats
     null_objective: float
-    null_intercept: float
+    null_intercept: float | Floats
     alpha_max: float
-    deviance_ratio: np.ndarray
-    n_iter: np.ndarray
+    deviance_ratio: Floats
+    n_iter: Ints
     n_passes: int
-    feature_names: np.ndarray | None = None
-    null_coef: np.ndarray | None = None
-    loss: str = "squared"
-    classes: np.ndarray | None = None
-    _source: Any = field(default=None)  # X as it was given and the task: what a certificate is computed from
+    feature_names: Names = None
+    null_coef: Floats | None = None
+    loss: Loss = "squared"
+    classes: NDArray[Any] | None = None
+    # X as it was given and the task: what a certificate is computed from.
+    _source: tuple[Matrix, Task] | None = field(default=None)
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_source": None}  # a pickle of a path does not carry X
 
     @property
-    def relative_gaps(self):
+    def relative_gaps(self) -> Floats:
         if self.null_objective == 0:
             return np.zeros_like(self.dual_gaps)
         return self.dual_gaps / self.null_objective
 
     @property
-    def n_nonzero(self):
+    def n_nonzero(self) -> Ints:
         return np.diff(self._used().indptr)
 
     @property
-    def n_features(self):
+    def n_features(self) -> int:
         return self.parts[0].shape[0]
 
     @property
-    def parts(self):
+    def parts(self) -> list[Any]:
         """The coefficients as a list of csc_arrays (p, L), one for each class of ``loss="multinomial"``."""
         return self.coefs if isinstance(self.coefs, list) else [self.coefs]
 
-    def _used(self):
+    def _used(self) -> Any:
         """(p, L) csc_array of the features with a coefficient that is not zero, in any class."""
         used = sum(abs(part) for part in self.parts)
         used.eliminate_zeros()
         return used
 
-    def coef_at(self, alpha):
+    def coef_at(self, alpha: float) -> tuple[Floats, float | Floats]:
         """Coefficients and intercept at one alpha.
 
         Exact at the alphas of the grid and linear in alpha between them; above a grid that starts at the null model
@@ -154,7 +170,7 @@ class RegularizationPath:
             intercept = intercept + weight * self.intercepts[i]
         return (coef, intercept) if isinstance(self.coefs, list) else (coef[:, 0], float(intercept))
 
-    def _interpolate(self, alpha):
+    def _interpolate(self, alpha: float) -> list[tuple[int, float]]:
         """[(index, weight)] of the solutions whose weighted sum is the solution at alpha."""
         top, bottom = self.alphas[0], self.alphas[-1]
         if alpha < bottom * (1 - _GRID_SLACK):
@@ -177,7 +193,7 @@ class RegularizationPath:
         share = float((alpha - self.alphas[i]) / (self.alphas[i - 1] - self.alphas[i]))
         return [(i - 1, share), (i, 1.0 - share)]
 
-    def predict(self, X, alpha=None, offset=None):
+    def predict(self, X: MatrixLike, alpha: float | None = None, offset: ArrayLike | None = None) -> NDArray[Any]:
         """Predictions for new rows: class labels, expected counts, or the linear predictor.
 
         Parameters
@@ -200,7 +216,7 @@ class RegularizationPath:
         """
         return respond(self.loss, self.decision_function(X, alpha, offset), self.classes)
 
-    def decision_function(self, X, alpha=None, offset=None):
+    def decision_function(self, X: MatrixLike, alpha: float | None = None, offset: ArrayLike | None = None) -> Floats:
         """Linear predictors for new rows; arguments and errors as in `predict`.
 
         Returns
@@ -228,7 +244,7 @@ class RegularizationPath:
             prediction = prediction + (offset if prediction.ndim == 1 else offset[:, None])
         return prediction
 
-    def predict_proba(self, X, alpha=None, offset=None):
+    def predict_proba(self, X: MatrixLike, alpha: float | None = None, offset: ArrayLike | None = None) -> Floats:
         """Probabilities of the classes, for ``loss="logistic"`` and "multinomial"; otherwise as `predict`.
 
         Returns
@@ -241,7 +257,7 @@ class RegularizationPath:
             )
         return probabilities(self.loss, self.decision_function(X, alpha, offset))
 
-    def _data(self, wanted, losses):
+    def _data(self, wanted: str, losses: tuple[str, ...]) -> tuple[Matrix, Task]:
         """X and the task of the fit, for a method that needs them and one of some losses."""
         if self.loss not in losses:
             raise ValueError(f"{wanted} is for paths of loss={' or '.join(map(repr, losses))}, not {self.loss!r}.")
@@ -249,7 +265,7 @@ class RegularizationPath:
             raise ValueError("this path has no X at hand (it was pickled, or made from sums); fit it again.")
         return self._source
 
-    def certificate(self, alpha, n_jobs=None):
+    def certificate(self, alpha: float, n_jobs: int | None = None) -> SupportCertificate:
         """Which features are proved to be zero, or not to be, in every optimal solution at one alpha.
 
         From the coefficients of `coef_at`, their duality gap and one product with X, which the path refers to: the
@@ -280,7 +296,12 @@ class RegularizationPath:
         coef, _ = self.coef_at(alpha)
         return certify(as_design(X), task, alpha, coef, n_threads(validation.as_n_jobs(n_jobs)))
 
-    def select(self, criterion="bic", noise_variance=None, gamma=1.0):
+    def select(
+        self,
+        criterion: Literal["aic", "aicc", "bic", "ebic"] = "bic",
+        noise_variance: float | None = None,
+        gamma: float = 1.0,
+    ) -> float:
         """The alpha of the grid that an information criterion prefers.
 
         Parameters
@@ -304,7 +325,12 @@ class RegularizationPath:
         """
         return self.information_criterion(criterion, noise_variance, gamma).alpha
 
-    def information_criterion(self, criterion="bic", noise_variance=None, gamma=1.0):
+    def information_criterion(
+        self,
+        criterion: Literal["aic", "aicc", "bic", "ebic"] = "bic",
+        noise_variance: float | None = None,
+        gamma: float = 1.0,
+    ) -> Criterion:
         """An information criterion along the path; arguments as in `select`.
 
         Returns
@@ -323,7 +349,7 @@ class RegularizationPath:
         X, task = self._data("information_criterion", ("squared", "logistic", "multinomial", "poisson"))
         return information_criterion(self, as_design(X), task, name, noise_variance, gamma)
 
-    def relax(self, gamma=0.0):
+    def relax(self, gamma: float = 0.0) -> Self:
         """The relaxed path: each solution blended with least squares on the features that it has chosen.
 
         Parameters
@@ -356,7 +382,13 @@ class RegularizationPath:
         coefs, intercepts, ratios = relaxed(self, X, task, gamma, n_threads(None))
         return replace(self, coefs=coefs, intercepts=intercepts, deviance_ratio=ratios, _source=None)
 
-    def plot(self, ax=None, n_labels=8, *, scale=None):
+    def plot(
+        self,
+        ax: Axes | Sequence[Axes] | NDArray[Any] | None = None,
+        n_labels: int = 8,
+        *,
+        scale: ArrayLike | None = None,
+    ) -> Any:
         """Draw the coefficients against alpha, for ``loss="multinomial"`` in a panel for each class; needs matplotlib.
 
         Parameters
@@ -376,7 +408,7 @@ class RegularizationPath:
 
         return plot_path(self, ax=ax, n_labels=n_labels, scale=scale)
 
-    def summary(self):
+    def summary(self) -> str:
         """A text table with one line for each alpha: non-zero coefficients, deviance ratio, relative gap, iterations.
 
         Returns
@@ -389,7 +421,7 @@ class RegularizationPath:
             lines.append(f"{alpha:>12.6g}{nonzero:>10d}{ratio:>12.6f}{gap:>10.1e}{iterations:>12d}")
         return "\n".join(lines)
 
-    def to_frame(self):
+    def to_frame(self) -> DataFrame:
         """The path as a pandas DataFrame: a row for each alpha, a column for the intercept and each entering feature.
 
         Features are called by their names if X had any and by their column numbers otherwise; those that are zero all
@@ -421,7 +453,7 @@ class RegularizationPath:
         values = np.column_stack([self.intercepts, self.coefs[entering].toarray().T])
         return pd.DataFrame(values, index=pd.Index(self.alphas, name="alpha"), columns=["(intercept)", *names])
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         counts = self.n_nonzero
         return (
             f"RegularizationPath({len(self.alphas)} alphas from {self.alphas[0]:.4g} to {self.alphas[-1]:.4g}, "

@@ -1,8 +1,10 @@
 """The ridge trace: ridge regression at every alpha of a grid, as a path."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from scipy import sparse
@@ -13,15 +15,23 @@ from fastreg.solve import n_threads
 from fastreg.solve.ridge import fit_ridge, generalized_cross_validation
 from fastreg.solve.ridge_data import RidgeData, residual_squares, spreads
 
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from numpy.typing import ArrayLike
+
+    from fastreg._types import Floats, ManyResponses, MatrixLike, Names, OneResponse, RidgeOptions
+    from fastreg.solve.systems import System
+
 
 class _HatMatrices:
     """What a factorization tells of the fits at all alphas: it takes an eigendecomposition, hence not before asked."""
 
-    def __init__(self, data, alphas, system):
+    def __init__(self, data: RidgeData, alphas: Floats, system: System) -> None:
         self.data, self.alphas, self.system = data, alphas, system
 
     @cached_property
-    def told(self):
+    def told(self) -> tuple[Floats, Floats]:
         """(criteria of generalized cross-validation (L, k), residual degrees of freedom (L,))."""
         criterion, freedom, _ = generalized_cross_validation(self.data, self.alphas, self.system)
         return criterion, freedom
@@ -43,22 +53,23 @@ class RidgeTrace(RegularizationPath):
         degrees of freedom.
     """
 
-    _hat: Any = field(default=None)  # (what is known of all responses, the number of this one)
+    # What is known of all responses, and the number of this one.
+    _hat: tuple[_HatMatrices, int] | None = field(default=None)
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_hat": None}
 
     @property
-    def df(self):
+    def df(self) -> Floats:
         hat, _ = self._hat_matrices("df")
         return hat.data.counted - hat.told[1]
 
     @property
-    def gcv(self):
+    def gcv(self) -> Floats:
         hat, response = self._hat_matrices("gcv")
         return hat.told[0][:, response].copy()
 
-    def _hat_matrices(self, name):
+    def _hat_matrices(self, name: str) -> tuple[_HatMatrices, int]:
         if self._hat is None:
             raise AttributeError(
                 f"{name} needs the factorization of the fit, which pickles and copies do not carry: fit again."
@@ -66,17 +77,25 @@ class RidgeTrace(RegularizationPath):
         return self._hat
 
 
+@overload
+def ridge_path(X: MatrixLike, y: OneResponse, alphas: ArrayLike, **options: Unpack[RidgeOptions]) -> RidgeTrace: ...
+@overload
 def ridge_path(
-    X,
-    y,
-    alphas,
+    X: MatrixLike, y: ManyResponses, alphas: ArrayLike, **options: Unpack[RidgeOptions]
+) -> list[RidgeTrace]: ...
+@overload
+def ridge_path(X: MatrixLike, y: ArrayLike, alphas: ArrayLike, **options: Unpack[RidgeOptions]) -> Any: ...
+def ridge_path(
+    X: MatrixLike,
+    y: ArrayLike,
+    alphas: ArrayLike,
     *,
-    fit_intercept=True,
-    standardize=False,
-    sample_weight=None,
-    penalty_factor=None,
-    n_jobs=None,
-):
+    fit_intercept: bool = True,
+    standardize: bool = False,
+    sample_weight: ArrayLike | None = None,
+    penalty_factor: ArrayLike | None = None,
+    n_jobs: int | None = None,
+) -> RidgeTrace | list[RidgeTrace]:
     """Ridge regression along a grid of alphas, from one factorization.
 
     With sample weights s_i and penalty factors v_j, minimises over the intercept b and the coefficients w, for each
@@ -168,7 +187,16 @@ def ridge_path(
     return paths[0] if y_ndim == 1 else paths
 
 
-def _path(data, solution, part, alphas, left, null, hat, names):
+def _path(
+    data: RidgeData,
+    solution: Any,
+    part: slice,
+    alphas: Floats,
+    left: Floats,
+    null: float,
+    hat: tuple[_HatMatrices, int],
+    names: Names,
+) -> RidgeTrace:
     gaps = solution.dual_gaps[part]
     missing = np.isnan(gaps)
     gaps[missing] = solution.residuals[part][missing] ** 2 * null

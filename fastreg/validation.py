@@ -5,11 +5,22 @@ a TypeError for the wrong kind of thing and a ValueError for the wrong value. Wh
 through each function by a short lane: fits of small data must not pay for the checks.
 """
 
+from __future__ import annotations
+
 from math import isfinite
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from fastreg._types import Floats, Ints, Matrix, Names
 
 MAX_DIMENSION = 2**31 - 1
 MAX_ITER = 2**31 - 1
@@ -21,7 +32,7 @@ _SMALL = 10_000
 # --- X ---------------------------------------------------------------------------------------------------------------
 
 
-def as_matrix(X):
+def as_matrix(X: Any) -> tuple[Matrix, Names]:
     """X as a 2-d float32 or float64 ndarray, and its column names.
 
     float32 and float64 arrays are taken as they are (any order and strides, read-only and memory-mapped too); integers,
@@ -54,7 +65,7 @@ def as_matrix(X):
     return _check_shape(X), names
 
 
-def _check_shape(X):
+def _check_shape(X: Any) -> Matrix:
     n, p = X.shape
     if n == 0 or p == 0:
         what = "sample(s)" if n == 0 else "feature(s)"
@@ -64,7 +75,7 @@ def _check_shape(X):
     return X
 
 
-def _as_lines(X):
+def _as_lines(X: Any) -> Any:
     """A sparse X in CSC or CSR whose arrays can be walked without a look at them, with float32 or float64 values."""
     if X.ndim != 2:
         raise ValueError(f"X must be 2-d, (rows, columns); its shape is {X.shape}.")
@@ -96,7 +107,7 @@ def _as_lines(X):
     return plain((data[: len(used)], used, indptr), shape=X.shape, copy=False)
 
 
-def check_finite(X, names=None):
+def check_finite(X: Any, names: Names = None) -> None:
     """Raise a ValueError that names the first row and column where X is NaN or infinite, if there is one."""
     if sparse.issparse(X):
         bad = ~np.isfinite(X.data)
@@ -124,13 +135,13 @@ def check_finite(X, names=None):
             )
 
 
-def check_finite_if_small(X, names=None):
+def check_finite_if_small(X: Matrix, names: Names = None) -> None:
     """`check_finite` where it costs nothing to speak of."""
     if X.size <= _SMALL:
         check_finite(X, names)
 
 
-def check_columns(X, names, n_features, feature_names):
+def check_columns(X: Matrix, names: Names, n_features: int, feature_names: Names) -> None:
     """X must have the columns of the fit: as many, and with the same names where both are known."""
     if X.shape[1] != n_features:
         raise ValueError(f"X has {X.shape[1]} features, but the path was fitted with {n_features}.")
@@ -142,11 +153,11 @@ def check_columns(X, names, n_features, feature_names):
         )
 
 
-def _is_frame(X):
+def _is_frame(X: Any) -> bool:
     return hasattr(X, "columns") and hasattr(X, "dtypes") and hasattr(X, "to_numpy")
 
 
-def _frame_to_array(X):
+def _frame_to_array(X: Any) -> tuple[NDArray[Any], Names]:
     """(n, p) floats and the column names of a pandas or polars DataFrame."""
     columns = list(X.columns)
     dtypes = list(X.dtypes)
@@ -167,7 +178,7 @@ def _frame_to_array(X):
     return values, _string_names(columns)
 
 
-def _is_numeric(dtype):
+def _is_numeric(dtype: Any) -> bool:
     """Whether a column of this pandas or polars dtype is integer, float or boolean, and stored densely."""
     if isinstance(dtype, np.dtype):
         return dtype.kind in "biuf" and dtype.char != "g"
@@ -176,12 +187,12 @@ def _is_numeric(dtype):
     return getattr(dtype, "kind", "O") in "biuf" and not str(dtype).startswith("Sparse")
 
 
-def _has_missing_scalar(dtypes):
+def _has_missing_scalar(dtypes: Iterable[Any]) -> bool:
     """pandas extension dtypes: their to_numpy gives objects unless told the dtype and what a missing value becomes."""
     return any(not isinstance(dtype, np.dtype) and not hasattr(dtype, "is_numeric") for dtype in dtypes)
 
 
-def _string_names(columns):
+def _string_names(columns: Sequence[Any]) -> Names:
     """The names as an object array if all are strings, None if none is: scikit-learn's rule for feature_names_in_."""
     strings = sum(isinstance(column, str) for column in columns)
     if strings == 0:
@@ -198,7 +209,7 @@ def _string_names(columns):
 # --- arrays ----------------------------------------------------------------------------------------------------------
 
 
-def _to_array(a, name):
+def _to_array(a: Any, name: str) -> NDArray[Any]:
     """Any array-like as a base-class ndarray, whatever its dtype."""
     if a is None:
         raise ValueError(f"{name} is None; pass an array.")
@@ -218,7 +229,7 @@ def _to_array(a, name):
         raise ValueError(f"{name} could not be read as an array of numbers: {error}") from error
 
 
-def _to_float(a, name):
+def _to_float(a: NDArray[Any], name: str) -> NDArray[Any]:
     """An ndarray of another dtype or byte order as float64 (float32 stays float32), or an error that says why not."""
     kind = a.dtype.kind
     if kind == "c":
@@ -242,18 +253,18 @@ def _to_float(a, name):
     return np.array(a, dtype=target)  # also mends byte order and alignment
 
 
-def _position(index):
+def _position(index: tuple[int, ...]) -> str:
     return f"position {index[0]}" if len(index) == 1 else f"row {index[0]}, column {index[1]}"
 
 
-def _to_float64(a, name):
+def _to_float64(a: Any, name: str) -> Floats:
     a = a if type(a) is np.ndarray else _to_array(a, name)
     if a.dtype.char != "d" or not (a.dtype.isnative and a.flags.aligned):
         a = _to_float(a, name).astype(np.float64, copy=False)
     return a
 
 
-def _first_nonfinite(a):
+def _first_nonfinite(a: Any) -> str:
     index = tuple(int(i) for i in np.argwhere(~np.isfinite(a))[0])
     return f"first at {_position(index)}: {a[index]}"
 
@@ -261,7 +272,7 @@ def _first_nonfinite(a):
 # --- y and the sample weights ----------------------------------------------------------------------------------------
 
 
-def as_responses(y, n, name="y"):
+def as_responses(y: Any, n: int, name: str = "y") -> tuple[Floats, int]:
     """The responses, one per row.
 
     Parameters
@@ -301,19 +312,19 @@ def as_responses(y, n, name="y"):
     return rows, y.ndim
 
 
-def check_counts(y):
+def check_counts(y: Floats) -> None:
     """Counts or rates (n,) are not negative."""
     if (y < 0).any():
         i = int(np.argmax(y < 0))
         raise ValueError(f"y must hold counts or rates >= 0; it is {y[i]} at position {i}.")
 
 
-def as_weights(sample_weight, n):
+def as_weights(sample_weight: Any, n: int) -> Floats | None:
     """The sample weights as (n,) float64, or None where they are all alike (None or a positive number)."""
     if sample_weight is None:
         return None
     if isinstance(sample_weight, Real) and not isinstance(sample_weight, bool | np.bool_):
-        if not (isfinite(sample_weight) and sample_weight > 0):
+        if not (isfinite(sample_weight) and sample_weight > 0):  # type: ignore[operator]  # Real has no order there
             raise ValueError(f"sample_weight={sample_weight!r}: a single weight must be positive and finite.")
         return None
     w = np.ascontiguousarray(_to_float64(sample_weight, "sample_weight"))
@@ -333,7 +344,7 @@ def as_weights(sample_weight, n):
     return w
 
 
-def as_counts(sample_weight, n):
+def as_counts(sample_weight: Any, n: int) -> Floats | None:
     """The sample weights on their own scale, which ridge regression weighs against alpha: (n,), or None for ones."""
     if isinstance(sample_weight, Real) and not isinstance(sample_weight, bool | np.bool_):
         as_weights(sample_weight, n)
@@ -350,19 +361,19 @@ def as_counts(sample_weight, n):
 # --- numbers and switches --------------------------------------------------------------------------------------------
 
 
-def _number(value, name):
+def _number(value: Any, name: str) -> float:
     if type(value) is float or (isinstance(value, Real) and not isinstance(value, bool | np.bool_)):
         return float(value)
     raise TypeError(f"{name} must be a number; it is {value!r} ({type(value).__name__}).")
 
 
-def _integer(value, name):
+def _integer(value: Any, name: str) -> int:
     if type(value) is int or (isinstance(value, Integral) and not isinstance(value, bool | np.bool_)):
         return int(value)
     raise TypeError(f"{name} must be an integer; it is {value!r} ({type(value).__name__}).")
 
 
-def as_bool(value, name):
+def as_bool(value: Any, name: str) -> bool:
     if value is True or value is False:
         return value
     if isinstance(value, np.bool_):
@@ -370,7 +381,7 @@ def as_bool(value, name):
     raise TypeError(f"{name} must be True or False; it is {value!r} ({type(value).__name__}).")
 
 
-def as_alpha(alpha):
+def as_alpha(alpha: Any) -> float:
     """One penalty strength: finite and >= 0."""
     alpha = _number(alpha, "alpha")
     if not 0 <= alpha < np.inf:
@@ -378,7 +389,7 @@ def as_alpha(alpha):
     return alpha
 
 
-def as_alphas(alphas):
+def as_alphas(alphas: Any) -> int | Floats:
     """The number of alphas of an automatic grid, or their values in descending order.
 
     Parameters
@@ -413,7 +424,7 @@ def as_alphas(alphas):
     return values
 
 
-def as_target_alphas(alpha):
+def as_target_alphas(alpha: Any) -> Floats:
     """The penalty strength of a ridge regression, or one for each response, as (1,) or (k,) float64."""
     if isinstance(alpha, Real) or alpha is None or isinstance(alpha, str):
         return np.array([as_alpha(alpha)])
@@ -426,7 +437,7 @@ def as_target_alphas(alpha):
     return values.ravel()
 
 
-def match_alphas(alpha, k):
+def match_alphas(alpha: Floats, k: int) -> Floats:
     """One alpha for each of k responses."""
     if len(alpha) not in (1, k):
         raise ValueError(
@@ -436,7 +447,7 @@ def match_alphas(alpha, k):
     return np.broadcast_to(alpha, k).copy() if len(alpha) == 1 else alpha
 
 
-def as_candidates(alphas, with_zero):
+def as_candidates(alphas: Any, with_zero: bool) -> Floats:
     """The alphas that cross-validation chooses from, as (L,) float64 in their order; a single number is a list of one.
 
     Without `with_zero` they must be > 0: a row left out of a fit that it alone determines cannot be predicted.
@@ -463,7 +474,7 @@ def as_candidates(alphas, with_zero):
     return values
 
 
-def as_eps(eps):
+def as_eps(eps: Any) -> float | None:
     if eps is None:
         return None
     eps = _number(eps, "eps")
@@ -472,14 +483,14 @@ def as_eps(eps):
     return eps
 
 
-def as_l1_ratio(l1_ratio):
+def as_l1_ratio(l1_ratio: Any) -> float:
     l1_ratio = _number(l1_ratio, "l1_ratio")
     if not 0 <= l1_ratio <= 1:
         raise ValueError(f"l1_ratio must lie in [0, 1]; it is {l1_ratio}.")
     return l1_ratio
 
 
-def check_grid(alphas, l1_ratio, penalty_factor):
+def check_grid(alphas: int | Floats, l1_ratio: float, penalty_factor: Floats | None) -> None:
     """An automatic grid starts where penalised coefficients leave zero, which must happen somewhere."""
     if np.ndim(alphas):
         return
@@ -495,21 +506,21 @@ def check_grid(alphas, l1_ratio, penalty_factor):
         )
 
 
-def as_tol(tol):
+def as_tol(tol: Any) -> float:
     tol = _number(tol, "tol")
     if not 0 <= tol < np.inf:
         raise ValueError(f"tol must be finite and >= 0; it is {tol}.")
     return tol
 
 
-def as_max_iter(max_iter):
+def as_max_iter(max_iter: Any) -> int:
     max_iter = _integer(max_iter, "max_iter")
     if max_iter < 1:
         raise ValueError(f"max_iter must be at least 1; it is {max_iter}.")
     return min(max_iter, MAX_ITER)
 
 
-def as_ridge_solver(solver, positive):
+def as_ridge_solver(solver: Any, positive: bool) -> str:
     """scikit-learn's names, each of which has "svd" or the fastest way at hand behind it."""
     names = ("auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs")
     if not isinstance(solver, str) or solver not in names:
@@ -526,13 +537,13 @@ def as_ridge_solver(solver, positive):
     return solver
 
 
-def as_gcv_mode(gcv_mode):
+def as_gcv_mode(gcv_mode: Any) -> str:
     if gcv_mode is None or (isinstance(gcv_mode, str) and gcv_mode in ("auto", "svd", "eigen")):
         return gcv_mode or "auto"
     raise ValueError(f"gcv_mode must be None, 'auto', 'svd' or 'eigen'; it is {gcv_mode!r}.")
 
 
-def as_cv_method(cv):
+def as_cv_method(cv: Any) -> str:
     """How alphas are compared: "loo" (None), "gcv" or "folds", for which the rows tell whether `cv` is a splitter."""
     if cv is None:
         return "loo"
@@ -545,7 +556,7 @@ def as_cv_method(cv):
     return cv
 
 
-def check_labels(y):
+def check_labels(y: Any) -> None:
     """Labels may be anything but missing."""
     if y is None:
         raise ValueError("a fit requires y to be passed, but the target y is None.")
@@ -554,7 +565,7 @@ def check_labels(y):
         raise ValueError(f"y contains NaN or infinity, {_first_nonfinite(values)}. Drop such rows of X and y.")
 
 
-def as_class_weight(class_weight):
+def as_class_weight(class_weight: Any) -> Any:
     """None, "balanced", or a dict of weights >= 0 by class."""
     if class_weight is None or (isinstance(class_weight, str) and class_weight == "balanced"):
         return class_weight
@@ -566,7 +577,7 @@ def as_class_weight(class_weight):
     return class_weight
 
 
-def as_class_factors(class_weight, classes):
+def as_class_factors(class_weight: Any, classes: NDArray[Any]) -> Floats:
     """The weight of each class (k,) from a dict; classes that it does not name weigh one."""
     labels = classes.tolist()
     missing = [label for label in labels if label not in class_weight]
@@ -579,7 +590,7 @@ def as_class_factors(class_weight, classes):
     return np.array([float(class_weight.get(label, 1.0)) for label in labels])
 
 
-def check_classes(classes, weights):
+def check_classes(classes: NDArray[Any], weights: NDArray[Any]) -> None:
     """A classifier needs two classes or more, each with rows of positive weight."""
     if len(classes) < 2:
         raise ValueError(
@@ -592,7 +603,7 @@ def check_classes(classes, weights):
         )
 
 
-def as_codes(y, classes):
+def as_codes(y: Any, classes: NDArray[Any]) -> Ints:
     """Which of the classes each label in y is, (n,) int."""
     y = np.asarray(y)
     known = np.isin(y, classes)
@@ -601,7 +612,7 @@ def as_codes(y, classes):
     return np.searchsorted(classes, y)
 
 
-def check_fold_classes(fold, classes, weights):
+def check_fold_classes(fold: int, classes: NDArray[Any], weights: NDArray[Any]) -> None:
     """The training rows of a fold must hold every class."""
     if not (weights > 0).all():
         raise ValueError(
@@ -610,7 +621,7 @@ def check_fold_classes(fold, classes, weights):
         )
 
 
-def as_C(C, name="C"):
+def as_C(C: Any, name: str = "C") -> float:
     """The weight of the loss against the penalty: positive, inf for no penalty."""
     C = _number(C, name)
     if not C > 0:
@@ -618,7 +629,7 @@ def as_C(C, name="C"):
     return C
 
 
-def as_Cs(Cs):
+def as_Cs(Cs: Any) -> Floats:
     """Candidates for C in their order: (L,) float64, each > 0 and only once."""
     if isinstance(Cs, Integral) and not isinstance(Cs, bool | np.bool_):
         if Cs < 1:
@@ -636,7 +647,7 @@ def as_Cs(Cs):
     return values
 
 
-def alpha_of(C, total, name="C"):
+def alpha_of(C: Any, total: float, name: str = "C") -> Any:
     """The strength of the penalty, for a mean of losses, that C stands for: (L,) values or a number."""
     with np.errstate(over="ignore", divide="ignore"):
         alpha = 1.0 / (np.asarray(C) * total)
@@ -645,12 +656,12 @@ def alpha_of(C, total, name="C"):
     return alpha
 
 
-def as_logistic_solver(solver):
+def as_logistic_solver(solver: Any) -> str:
     """scikit-learn's names, all of which stand for the one solver."""
     return one_of(solver, "solver", ("lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"))
 
 
-def as_penalty_ratio(penalty, l1_ratio):
+def as_penalty_ratio(penalty: Any, l1_ratio: Any) -> float:
     """The share of the L1 penalty: what scikit-learn's `penalty` stands for, or else `l1_ratio`."""
     if penalty is not None:
         one_of(penalty, "penalty", ("deprecated", "l1", "l2", "elasticnet"))
@@ -660,7 +671,7 @@ def as_penalty_ratio(penalty, l1_ratio):
     return {"l1": 1.0, "l2": 0.0}.get(penalty, ratio)
 
 
-def as_searched_ratios(penalty, l1_ratios):
+def as_searched_ratios(penalty: Any, l1_ratios: Any) -> list[float]:
     """The shares of the L1 penalty (R,) that a search tries; None leaves them to scikit-learn's `penalty`."""
     one_of(penalty, "penalty", ("deprecated", "l1", "l2", "elasticnet"))
     if l1_ratios is None:
@@ -673,7 +684,7 @@ def as_searched_ratios(penalty, l1_ratios):
     return [{"l1": 1.0, "l2": 0.0}[penalty]] if penalty in ("l1", "l2") else ratios
 
 
-def as_n_jobs(n_jobs):
+def as_n_jobs(n_jobs: Any) -> int | None:
     if n_jobs is None:
         return None
     n_jobs = _integer(n_jobs, "n_jobs")
@@ -682,14 +693,14 @@ def as_n_jobs(n_jobs):
     return n_jobs
 
 
-def as_verbose(verbose):
+def as_verbose(verbose: Any) -> int:
     verbose = int(verbose) if isinstance(verbose, bool | np.bool_) else _integer(verbose, "verbose")
     if verbose < 0:
         raise ValueError(f"verbose must be >= 0; it is {verbose}.")
     return verbose
 
 
-def as_precompute(precompute):
+def as_precompute(precompute: Any) -> bool | str | NDArray[Any]:
     """True, False, "auto", or a Gram matrix as a square array, float32 if it is, float64 otherwise."""
     if precompute is True or precompute is False:
         return precompute
@@ -709,7 +720,7 @@ def as_precompute(precompute):
     return gram
 
 
-def as_delta(delta):
+def as_delta(delta: Any) -> float:
     """The delta of the Huber loss, in units of y."""
     delta = _number(delta, "delta")
     if not (isfinite(delta) and delta > 0):
@@ -717,7 +728,7 @@ def as_delta(delta):
     return delta
 
 
-def as_labels(y, n):
+def as_labels(y: Any, n: int) -> tuple[NDArray[Any], Ints]:
     """Class labels of any kind.
 
     Returns
@@ -745,7 +756,9 @@ def as_labels(y, n):
     return classes, codes
 
 
-def as_coef_init(coef_init, k, p, lower=None, upper=None):
+def as_coef_init(
+    coef_init: Any, k: int, p: int, lower: Floats | None = None, upper: Floats | None = None
+) -> Floats | None:
     """A start for each of k problems as (k, p) float64, or None.
 
     A start need not be any good: entries beyond the bounds start at the bound.
@@ -763,7 +776,7 @@ def as_coef_init(coef_init, k, p, lower=None, upper=None):
     return np.ascontiguousarray(np.broadcast_to(start, (k, p)))
 
 
-def as_offset(offset, n):
+def as_offset(offset: Any, n: int) -> Floats | None:
     """What is added to the linear predictor of each row, as (n,) float64, or None."""
     if offset is None:
         return None
@@ -775,7 +788,7 @@ def as_offset(offset, n):
     return offset
 
 
-def as_penalty_factor(penalty_factor, p):
+def as_penalty_factor(penalty_factor: Any, p: int) -> Floats | None:
     """The penalty factors as (p,) float64 >= 0, inf allowed, or None where all are one."""
     if penalty_factor is None:
         return None
@@ -791,7 +804,7 @@ def as_penalty_factor(penalty_factor, p):
     return None if (v == 1).all() else v
 
 
-def as_penalty_matrix(penalty_matrix, p):
+def as_penalty_matrix(penalty_matrix: Any, p: int) -> Floats | None:
     """A symmetric positive semidefinite (p, p) float64, or None."""
     if penalty_matrix is None:
         return None
@@ -814,7 +827,7 @@ def as_penalty_matrix(penalty_matrix, p):
     return P
 
 
-def check_one_penalty(penalty_factor, penalty_matrix, standardize, bounded):
+def check_one_penalty(penalty_factor: Any, penalty_matrix: Any, standardize: bool, bounded: bool) -> None:
     """A penalty matrix says all that the other arguments could say about the penalty."""
     if penalty_matrix is None:
         return
@@ -828,7 +841,7 @@ def check_one_penalty(penalty_factor, penalty_matrix, standardize, bounded):
             raise ValueError(f"penalty_matrix cannot be combined with {name}; pass one of the two.")
 
 
-def as_bounds(lower, upper, positive, p):
+def as_bounds(lower: Any, upper: Any, positive: bool, p: int) -> tuple[Floats, Floats] | tuple[None, None]:
     """Bounds of the coefficients as two (p,) float64, or (None, None) where there are none."""
     if lower is None and upper is None and not positive:
         return None, None
@@ -850,7 +863,7 @@ def as_bounds(lower, upper, positive, p):
     return np.ascontiguousarray(low), np.ascontiguousarray(high)
 
 
-def _bound(bound, name, p):
+def _bound(bound: Any, name: str, p: int) -> Floats:
     values = _to_float64(bound, name)
     if values.shape not in ((), (p,)):
         raise ValueError(f"{name} must be a number or have shape ({p},); its shape is {values.shape}.")
@@ -859,7 +872,7 @@ def _bound(bound, name, p):
     return np.broadcast_to(values, p)
 
 
-def as_dfmax(dfmax):
+def as_dfmax(dfmax: Any) -> int | None:
     if dfmax is None:
         return None
     dfmax = _integer(dfmax, "dfmax")
@@ -868,7 +881,7 @@ def as_dfmax(dfmax):
     return dfmax
 
 
-def as_seed(selection, random_state):
+def as_seed(selection: Any, random_state: Any) -> int | None:
     """None for the cyclic order of coordinates, the seed of a random one.
 
     Parameters
@@ -898,7 +911,7 @@ def as_seed(selection, random_state):
 # --- blocks of rows --------------------------------------------------------------------------------------------------
 
 
-def check_block(X, names, k, n_features, feature_names, n_targets):
+def check_block(X: Matrix, names: Names, k: int, n_features: int, feature_names: Names, n_targets: int) -> None:
     """A block must have the columns and the targets of the blocks before it."""
     if X.shape[1] != n_features:
         raise ValueError(f"X has {X.shape[1]} features, but the blocks before it had {n_features}.")
@@ -912,7 +925,7 @@ def check_block(X, names, k, n_features, feature_names, n_targets):
         raise ValueError(f"y has {k} target(s), but the blocks before it had {n_targets}.")
 
 
-def as_block_weights(sample_weight, m):
+def as_block_weights(sample_weight: Any, m: int) -> Floats | None:
     """The weights of a block's rows as (m,) float64 >= 0 on the scale of the other blocks, or None where all are one.
 
     All may be zero: a block without rows that count.
@@ -940,7 +953,7 @@ def as_block_weights(sample_weight, m):
     return w
 
 
-def as_penalties(alphas):
+def as_penalties(alphas: Any) -> Floats:
     """The values of alphas in descending order; a number of alphas is refused."""
     values = as_alphas(alphas)
     if isinstance(values, int):
@@ -948,12 +961,12 @@ def as_penalties(alphas):
     return values
 
 
-def check_has_rows(n_rows):
+def check_has_rows(n_rows: int) -> None:
     if n_rows == 0:
         raise ValueError("no rows were added yet, or none of them has a positive weight: call add(X, y) first.")
 
 
-def check_accumulators(ours, theirs, us="this one", them="other"):
+def check_accumulators(ours: Any, theirs: Any, us: str = "this one", them: str = "other") -> None:
     """Two accumulators must have the same columns and as many targets."""
     shape, expected = (theirs.n_features_in_, theirs.n_targets_), (ours.n_features_in_, ours.n_targets_)
     if shape != expected:
@@ -970,7 +983,7 @@ def check_accumulators(ours, theirs, us="this one", them="other"):
         )
 
 
-def as_blocks(blocks, kind):
+def as_blocks(blocks: Any, kind: Any) -> list[Any]:
     """Two or more accumulators (`kind`) of the same columns and targets, each with rows."""
     if isinstance(blocks, kind):
         raise TypeError(f"blocks must be a list of {kind.__name__}, one for each fold; it is a single one.")
@@ -986,14 +999,14 @@ def as_blocks(blocks, kind):
     return blocks
 
 
-def one_of(value, name, choices):
+def one_of(value: Any, name: str, choices: Sequence[str]) -> Any:
     """One of a few strings."""
     if not (isinstance(value, str) and value in choices):
         raise ValueError(f"{name}={value!r} must be one of {', '.join(map(repr, choices))}.")
     return value
 
 
-def as_rows(rows, n, name):
+def as_rows(rows: Any, n: int, name: str) -> Ints:
     """Row numbers that a splitter gave, or a mask of them, as an array of integers."""
     rows = np.asarray(rows)
     if rows.dtype == bool and rows.shape == (n,):
@@ -1005,7 +1018,7 @@ def as_rows(rows, n, name):
     return rows.astype(np.intp, copy=False)
 
 
-def check_folds(weights, held_out):
+def check_folds(weights: Iterable[Floats], held_out: Floats) -> None:
     """Weights (n,) of each fold's training rows, and the sums of those of its held-out rows."""
     for k, w in enumerate(weights):
         if not w.any():
@@ -1014,7 +1027,7 @@ def check_folds(weights, held_out):
         raise ValueError("sample_weight leaves no fold of cv a row to be judged by: held-out rows all weigh zero.")
 
 
-def check_fold_counts(weights, y):
+def check_fold_counts(weights: Iterable[Floats], y: Floats) -> None:
     """Some count of every fold's training rows, which have the weights (K, n), must be positive."""
     for k, w in enumerate(weights):
         if not (w * y).any():
@@ -1024,14 +1037,14 @@ def check_fold_counts(weights, y):
             )
 
 
-def check_scores(scores, held_out):
+def check_scores(scores: Floats, held_out: Floats) -> None:
     """Errors (R, L, K) of the folds, NaN where nothing is held out and nowhere else."""
     for k in np.flatnonzero(held_out > 0):
         if np.isnan(scores[:, :, k]).any():
             raise ValueError(f"scoring gives NaN for fold {k} of cv: choose another scoring, or folds of more rows.")
 
 
-def as_positive(value, name):
+def as_positive(value: Any, name: str) -> float | None:
     """A positive number, or None."""
     if value is None:
         return None
@@ -1041,7 +1054,7 @@ def as_positive(value, name):
     return float(value)
 
 
-def as_share(value, name):
+def as_share(value: Any, name: str) -> float:
     """A number from 0 to 1."""
     value = _number(value, name)
     if not 0 <= value <= 1:
@@ -1049,9 +1062,9 @@ def as_share(value, name):
     return float(value)
 
 
-def as_relax(relax, bounded):
+def as_relax(relax: Any, bounded: bool) -> list[float]:
     """The shares of the path in its blends with least squares on its supports, as a list of float."""
-    gammas = np.atleast_1d(relax)
+    gammas: Any = np.atleast_1d(relax)
     if gammas.ndim != 1 or len(gammas) == 0:
         raise ValueError(f"relax must be a number or a sequence of numbers; it is {relax!r}.")
     gammas = [as_share(gamma, "relax") for gamma in gammas.tolist()]
@@ -1066,7 +1079,7 @@ def as_relax(relax, bounded):
 # --- stability selection ---------------------------------------------------------------------------------------------
 
 
-def at_least_one(value, name):
+def at_least_one(value: Any, name: str) -> int:
     """An integer of at least 1."""
     value = _integer(value, name)
     if value < 1:
@@ -1074,7 +1087,7 @@ def at_least_one(value, name):
     return value
 
 
-def as_majority(value, name):
+def as_majority(value: Any, name: str) -> float:
     """A share of more than one half, up to 1."""
     value = _number(value, name)
     if not 0.5 < value <= 1:
@@ -1082,7 +1095,7 @@ def as_majority(value, name):
     return value
 
 
-def check_selects(alphas, l1_ratio):
+def check_selects(alphas: Any, l1_ratio: float) -> None:
     """A path that is to select features needs a penalty that leaves some out, at every alpha."""
     if l1_ratio == 0:
         raise ValueError("l1_ratio=0 is ridge regression, which selects every feature: pass a value in (0, 1].")
@@ -1090,6 +1103,6 @@ def check_selects(alphas, l1_ratio):
         raise ValueError("alphas must be > 0 here: at alpha=0 no penalty leaves a feature out.")
 
 
-def check_halves(n_rows):
+def check_halves(n_rows: int) -> None:
     if n_rows < 2:
         raise ValueError(f"X has {n_rows} sample(s) of positive weight; at least 2 are needed to halve them.")

@@ -17,6 +17,7 @@ PATH = SOLVE | {"validation", "loss", "result", "path"}
 
 # What each room may import, itself aside.
 MAY_IMPORT = {
+    "_types": set(),
     "kernels": set(),
     "design": KERNELS,
     "solve": DESIGN,
@@ -35,7 +36,7 @@ MAY_IMPORT = {
     "__init__": set(),
 }
 
-# On demand only: the plot method of a result.
+# On demand only, or for types only: the plot method of a result.
 ON_DEMAND = {"result": {"report", "selection"}, "models": {"report"}, "selection": {"report"}}
 
 SHARED_DECLARATIONS = re.compile(r"\s*(from\s+(\.(?!\.)|fastreg\.kernels)\S*\s+cimport|cimport\s+fastreg\.kernels)\b")
@@ -69,12 +70,24 @@ def imported_rooms(statement, package):
     return {module.split(".")[1] for module in modules if module.startswith("fastreg.")}
 
 
+def for_types_alone(node):
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def deferred_in(tree):
+    """The ids of all nodes that do not run when the module is loaded."""
+    later = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+    return {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, later) or for_types_alone(node)
+        for inner in ast.walk(node)
+    }
+
+
 def imports(tree, package):
     """(room, whether the import runs when the module is loaded) of each import in a module of this package."""
-    deferred = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            deferred.update(id(inner) for inner in ast.walk(node))
+    deferred = deferred_in(tree)
     for node in ast.walk(tree):
         for room in imported_rooms(node, package):
             yield room, id(node) not in deferred
@@ -85,7 +98,7 @@ def test_imports_go_one_way(file):
     room = room_of(file)
     assert room in MAY_IMPORT, f"{room} has no place in the plan of the rooms"
     for other, at_load in imports(ast.parse(file.read_text()), package_of(file)):
-        allowed = {room} | MAY_IMPORT[room] | (set() if at_load else ON_DEMAND.get(room, set()))
+        allowed = {room} | MAY_IMPORT[room] | (set() if at_load else {"_types"} | ON_DEMAND.get(room, set()))
         assert other in allowed, f"{room} imports {other}"
 
 
@@ -107,12 +120,7 @@ def test_heavy_packages_are_loaded_where_they_belong(file):
         {"sklearn"} if room in {"models", "selection"} else set()
     )
     tree = ast.parse(file.read_text())
-    deferred = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        for inner in ast.walk(node)
-    }
+    deferred = deferred_in(tree)
     for node in ast.walk(tree):
         if id(node) in deferred or not isinstance(node, ast.Import | ast.ImportFrom):
             continue
@@ -128,6 +136,15 @@ from .rounds import run
 from .. import report
 def f():
     from fastreg import path, __version__
+if TYPE_CHECKING:
+    from fastreg._types import Floats
 """
     found = sorted(imports(ast.parse(source), "fastreg.solve"))
-    assert found == [("design", True), ("models", True), ("path", False), ("report", True), ("solve", True)]
+    assert found == [
+        ("_types", False),
+        ("design", True),
+        ("models", True),
+        ("path", False),
+        ("report", True),
+        ("solve", True),
+    ]

@@ -1,11 +1,7 @@
 """Penalties on any smooth loss: stationarity by this file's own subgradient, and comparisons with other solvers."""
 
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pytest
-from fastreg.kernels.compact import descend
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -13,9 +9,9 @@ from scipy.optimize import Bounds, OptimizeResult, rosen, rosen_der
 from scipy.optimize import minimize as scipy_minimize
 
 from fastreg import fit_path, minimize, minimize_path
+from fastreg.kernels.compact import descend
 from fastreg.solve import quasi_newton
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "plot_network_weights.py"
 TOL = 1e-8
 
 
@@ -556,14 +552,3 @@ def test_the_network_of_the_textbook():
             certified(result, fun, l1 * weights, l2 * weights)
         if l1:
             assert np.count_nonzero(result.x * weights) <= 8 < np.count_nonzero(v * weights)
-
-
-@pytest.mark.skipif(not EXAMPLE.exists(), reason="the examples stay in the source tree")
-def test_the_example_runs(monkeypatch, capsys):
-    plt = pytest.importorskip("matplotlib.pyplot")
-    plt.switch_backend("Agg")
-    monkeypatch.setattr(plt, "show", lambda: None)
-    names = runpy.run_path(str(EXAMPLE))
-    plt.close("all")
-    assert [f"{fit['test error']:.6f}" for fit in names["textbook"].values()] == ["0.040118", "0.105428", "0.093863"]
-    assert all(path.success.all() for path in names["paths"].values())

@@ -1,6 +1,9 @@
 """Regressors with alpha, and more, chosen by cross-validation: what ElasticNetCV and those of other losses share."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.metrics import get_scorer
@@ -11,22 +14,70 @@ from fastreg.models.search import PathSearch
 from fastreg.path import Problem, as_path, tasks_of
 from fastreg.selection.cross_validation import cross_validate, error_of, of_responses
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, Self
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from fastreg._types import Floats, Ints, Loss, MatrixLike, Precompute, Rule
+    from fastreg.result import RegularizationPath
+    from fastreg.selection.cross_validation import CrossValidation
+    from fastreg.solve import Task
+
 
 class AlphaSearch(PathSearch, LinearRegressor):
     """A search over alpha, l1_ratio and, for the squared loss, relaxation, by the held-out errors of folds."""
 
+    l1_ratio: float | Sequence[float]
+    alphas: int | ArrayLike
+    eps: float | None
+    fit_intercept: bool
+    standardize: bool
+    penalty_factor: ArrayLike | None
+    lower_bounds: ArrayLike | None
+    upper_bounds: ArrayLike | None
+    tol: float
+    max_iter: int
+    verbose: int
+    n_jobs: int | None
+    selection_rule: Rule
+    intercept_: float
+    alpha_: float
+    alpha_min_: float
+    alpha_1se_: float
+    l1_ratio_: float
+    dual_gap_: float
+    n_iter_: int
+    alphas_: Floats
+    path_: RegularizationPath
+    mse_path_: Floats
+
     _error_names = {None: "mean deviance", "deviance": "mean deviance", "mse": "mean squared error",
                     "mae": "mean absolute error"}  # fmt: skip
 
-    def _response(self, y, n):
+    def _response(self, y: ArrayLike, n: int) -> Floats:
         """y as (n,)."""
         return one_response(y, n, depth=4)
 
-    def _search(self, loss, X, y, sample_weight, offset, params, *, relax=1.0, seed=None, precompute="auto", **more):
+    def _search(
+        self,
+        loss: Loss,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        offset: ArrayLike | None,
+        params: dict[str, Any],
+        *,
+        relax: float | Sequence[float] = 1.0,
+        seed: int | None = None,
+        precompute: Precompute = "auto",
+        **more: Any,
+    ) -> Self:
         """Check, solve and store; `more` are further arguments of a `Problem`."""
         verbose, n_jobs = validation.as_verbose(self.verbose), validation.as_n_jobs(self.n_jobs)
         rule = validation.one_of(self.selection_rule, "selection_rule", ("min", "1se"))
-        ratios = np.atleast_1d(self.l1_ratio)
+        ratios: Any = np.atleast_1d(self.l1_ratio)
         if ratios.ndim != 1 or len(ratios) == 0:
             raise ValueError(f"l1_ratio must be a number or a sequence of numbers; it is {self.l1_ratio!r}.")
         ratios = [validation.as_l1_ratio(ratio) for ratio in ratios.tolist()]
@@ -85,12 +136,12 @@ class AlphaSearch(PathSearch, LinearRegressor):
         self.mse_path_ = self.cv_results_["errors"]
         return self
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = False
         return tags
 
-    def _error(self, task):
+    def _error(self, task: Task) -> Callable[..., Floats]:
         """The error to minimise, as `cross_validate` calls it."""
         if self.scoring is None or self.scoring in ("mse", "mae", "deviance"):
             return error_of(task, self.scoring)
@@ -98,13 +149,13 @@ class AlphaSearch(PathSearch, LinearRegressor):
         if not callable(scorer):
             raise ValueError(f"scoring={self.scoring!r} must be None, 'mse', 'mae', 'deviance', or a scorer.")
 
-        def error(y, prediction, weights, rows):
+        def error(y: Floats, prediction: Floats, weights: Floats | None, rows: Ints) -> Floats:
             more = {} if weights is None else {"sample_weight": weights}
             return np.array([-scorer(Given(), column, y, **more) for column in prediction.T])
 
         return of_responses(error, task.loss)
 
-    def _results(self, found, ratios, gammas):
+    def _results(self, found: CrossValidation, ratios: list[float], gammas: list[float]) -> dict[str, NDArray[Any]]:
         """`cv_results_`, with an axis for l1_ratio and for relax where there are several of them."""
         R, G, L = len(ratios), len(gammas), found.alphas.shape[1]
         results = {

@@ -1,7 +1,10 @@
 """What the linear models have in common."""
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -15,21 +18,36 @@ from fastreg import validation
 from fastreg.path import as_path, solve, tasks_of
 from fastreg.result import linear_predictor
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+    from fastreg._types import ClassWeight, Floats, Ints, Matrix, MatrixLike, Names, Reals
+    from fastreg.path import Problem
+    from fastreg.result import RegularizationPath
+
 
 class LinearModel(BaseEstimator):
     """`coef_` and `intercept_`, and the record of the columns they belong to."""
 
+    coef_: Reals
+    intercept_: Any
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+    _exact_coef: Floats | None
+
     @property
-    def sparse_coef_(self):
+    def sparse_coef_(self) -> sparse.csr_matrix:
         """`coef_` as a sparse CSR matrix of shape (1, p) or (k, p)."""
         return sparse.csr_matrix(np.atleast_2d(self.coef_))
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
-    def _predict_linear(self, X):
+    def _predict_linear(self, X: MatrixLike) -> Any:
         """X w + b, (m,) or (m, k), for an X with the columns of the fit."""
         check_is_fitted(self)
         given = X
@@ -40,20 +58,20 @@ class LinearModel(BaseEstimator):
         validation.check_finite(X, names)
         return linear_predictor(X, self.coef_.T, self.intercept_)
 
-    def _store_columns(self, n_features, names):
+    def _store_columns(self, n_features: int, names: Names) -> None:
         self.n_features_in_ = n_features
         if names is not None:
             self.feature_names_in_ = names
         else:
             self.__dict__.pop("feature_names_in_", None)
 
-    def _store_coef(self, coef, dtype):
+    def _store_coef(self, coef: Floats, dtype: DTypeLike) -> None:
         """Publish coefficients in the dtype of X; `coef_` has their shape."""
         rounded = coef.astype(dtype, copy=False)
         self._exact_coef = coef if rounded.dtype != coef.dtype else None
         self.coef_ = rounded
 
-    def _previous_coef(self, k, p):
+    def _previous_coef(self, k: int, p: int) -> Reals | None:
         """The coefficients of the last fit as (k, p), to start from, or None before the first."""
         if not hasattr(self, "coef_"):
             return None
@@ -72,7 +90,7 @@ class LinearModel(BaseEstimator):
 class LinearRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
     """A linear model of numbers."""
 
-    def predict(self, X, offset=None):
+    def predict(self, X: MatrixLike, offset: ArrayLike | None = None) -> Reals:
         """Predict with the fitted coefficients.
 
         Parameters
@@ -95,7 +113,11 @@ class LinearRegressor(MultiOutputMixin, RegressorMixin, LinearModel):
 class LinearClassifier(ClassifierMixin, LinearModel):
     """A linear model of labels `classes_`, or with `_multilabel` of k labels that each hold or not."""
 
-    def decision_function(self, X):
+    classes_: NDArray[Any]
+    intercept_: Reals
+    _multilabel: bool
+
+    def decision_function(self, X: MatrixLike) -> Reals:
         """The linear predictor of each class.
 
         Parameters
@@ -108,7 +130,7 @@ class LinearClassifier(ClassifierMixin, LinearModel):
         """
         return self._predict_linear(X)
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> NDArray[Any]:
         """The class with the largest decision value, or for labels that each hold or not, those with a positive one.
 
         Parameters
@@ -121,7 +143,7 @@ class LinearClassifier(ClassifierMixin, LinearModel):
         """
         return labels_of(self.decision_function(X), self.classes_, self._multilabel)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
@@ -132,13 +154,13 @@ class SingleLabelClassifier(LinearClassifier):
 
     _multilabel = False
 
-    def decision_function(self, X):
+    def decision_function(self, X: MatrixLike) -> Reals:
         decision = super().decision_function(X)
         return decision[:, 0] if decision.shape[1] == 1 else decision
 
     decision_function.__doc__ = LinearClassifier.decision_function.__doc__
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = False
         return tags
@@ -148,13 +170,13 @@ class SingleLabelClassifier(LinearClassifier):
 class Labels:
     """Labels of two or more classes, and what their rows weigh."""
 
-    classes: np.ndarray  # (k,)
-    codes: np.ndarray  # (n,) which of them each row has
-    sample_weight: np.ndarray | None  # (n,)
-    factors: np.ndarray | None  # (k,) weights of the classes
+    classes: NDArray[Any]  # (k,)
+    codes: Ints  # (n,) which of them each row has
+    sample_weight: Floats | None  # (n,)
+    factors: Floats | None  # (k,) weights of the classes
 
     @property
-    def weights(self):
+    def weights(self) -> Floats | None:
         """(n,) sample weights times class weights, or None for ones."""
         if self.factors is None:
             return self.sample_weight
@@ -162,7 +184,7 @@ class Labels:
         return factors if self.sample_weight is None else self.sample_weight * factors
 
 
-def read_labels(X, y, sample_weight, class_weight):
+def read_labels(X: Matrix, y: ArrayLike, sample_weight: ArrayLike | None, class_weight: ClassWeight) -> Labels:
     """Check labels and weights.
 
     Parameters
@@ -199,7 +221,7 @@ def read_labels(X, y, sample_weight, class_weight):
     return Labels(classes, codes, weights, factors)
 
 
-def one_response(y, n, depth):
+def one_response(y: ArrayLike, n: int, depth: int) -> Floats:
     """A single response as (n,); `depth` counts the calls from here to the user's, for a warning."""
     rows, y_ndim = validation.as_responses(y, n)
     if len(rows) > 1:
@@ -213,15 +235,17 @@ def one_response(y, n, depth):
     return rows[0]
 
 
-def fit_problems(X, names, problems, n_jobs, verbose=0):
+def fit_problems(
+    X: Matrix, names: Names, problems: list[Problem], n_jobs: int | None, verbose: int = 0
+) -> list[RegularizationPath]:
     """The paths of `fit_paths`, for an X that is checked already."""
-    weights = {}
+    weights: dict[int, Floats | None] = {}
     tasks = [task for problem in problems for task in tasks_of(X, problem, weights)]
     solutions = solve(X, names, tasks, precompute="auto", n_jobs=n_jobs, verbose=verbose)
     return [as_path(X, task, solution, names) for task, solution in zip(tasks, solutions, strict=True)]
 
 
-def labels_of(decision, classes, multilabel=False):
+def labels_of(decision: Any, classes: NDArray[Any], multilabel: bool = False) -> NDArray[Any]:
     """The labels that decision values (m,) or (m, k) stand for."""
     if multilabel:
         return (decision > 0).astype(int)
@@ -233,19 +257,19 @@ def labels_of(decision, classes, multilabel=False):
 class Given(RegressorMixin, BaseEstimator):
     """Stands before a scorer in place of a fitted regressor: it predicts what it is given."""
 
-    def predict(self, X):
+    def predict(self, X: Any) -> Any:
         return X
 
 
 class GivenDecisions(SingleLabelClassifier):
     """Stands before a scorer in place of a fitted classifier, whose decision values it is given."""
 
-    def __init__(self, classes):
+    def __init__(self, classes: NDArray[Any]) -> None:
         self.classes = classes
 
     @property
-    def classes_(self):
+    def classes_(self) -> NDArray[Any]:  # type: ignore[override]  # nothing sets it
         return self.classes
 
-    def decision_function(self, X):
+    def decision_function(self, X: Any) -> Any:
         return X

@@ -1,5 +1,9 @@
 """Regression with losses other than the squared one."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fastreg import validation
@@ -7,15 +11,46 @@ from fastreg.models.base import LinearRegressor, fit_problems, one_response
 from fastreg.path import Problem
 from fastreg.selection.cross_validation import poisson_deviance
 
+if TYPE_CHECKING:
+    from typing import Any, Literal, Self
+
+    from numpy.typing import ArrayLike
+
+    from fastreg._types import Floats, Loss, MatrixLike, Reals
+
 
 class LossRegressor(LinearRegressor):
     """A regression at one alpha by the path of its loss."""
 
-    def _responses(self, y, n):
+    alpha: float
+    l1_ratio: float
+    fit_intercept: bool
+    standardize: bool
+    penalty_factor: ArrayLike | None
+    lower_bounds: ArrayLike | None
+    upper_bounds: ArrayLike | None
+    tol: float
+    max_iter: int
+    warm_start: bool
+    verbose: int
+    n_jobs: int | None
+    intercept_: float | Reals
+    dual_gap_: float | Floats
+    n_iter_: int | list[int]
+
+    def _responses(self, y: ArrayLike, n: int) -> tuple[Floats, int]:
         """y as (k, n), and the dimension of what it is published with."""
         return validation.as_responses(y, n)
 
-    def _fit_loss(self, loss, X, y, sample_weight, offset, **more):
+    def _fit_loss(
+        self,
+        loss: Loss,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        offset: ArrayLike | None,
+        **more: Any,
+    ) -> Self:
         """Check, solve and store; `more` are further arguments of a `Problem`."""
         warm_start = validation.as_bool(self.warm_start, "warm_start")
         n_jobs, verbose = validation.as_n_jobs(self.n_jobs), validation.as_verbose(self.verbose)
@@ -58,7 +93,7 @@ class LossRegressor(LinearRegressor):
 class PoissonModel(LinearRegressor):
     """A linear model of the logarithms of expected counts."""
 
-    def predict(self, X, offset=None):
+    def predict(self, X: MatrixLike, offset: ArrayLike | None = None) -> Reals:
         """The expected count of each row.
 
         Parameters
@@ -73,7 +108,9 @@ class PoissonModel(LinearRegressor):
         """
         return np.exp(super().predict(X, offset))
 
-    def score(self, X, y, sample_weight=None, offset=None):
+    def score(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None
+    ) -> float:
         """The share of the deviance that the model explains, 1 at best.
 
         Parameters
@@ -90,21 +127,21 @@ class PoissonModel(LinearRegressor):
         """
         z = super().predict(X, offset).astype(np.float64, copy=False)
         y, weights = counts_of(y, len(z), depth=2), validation.as_weights(sample_weight, len(z))
-        level = np.zeros(len(z)) if offset is None else validation.as_offset(offset, len(z))
+        level: Any = np.zeros(len(z)) if offset is None else validation.as_offset(offset, len(z))
         mean, expected = np.average(y, weights=weights), np.average(np.exp(level), weights=weights)
         if mean == 0:
             return 0.0
         deviance, null = poisson_deviance(y, np.column_stack([z, level + np.log(mean / expected)]), weights)
         return float(1.0 - deviance / null) if null > 0 else 0.0
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = False
         tags.target_tags.positive_only = True
         return tags
 
 
-def counts_of(y, n, depth):
+def counts_of(y: ArrayLike, n: int, depth: int) -> Floats:
     """Counts or rates as (n,); `depth` counts the calls from here to the user's."""
     counts = one_response(y, n, depth + 1)
     validation.check_counts(counts)
@@ -170,20 +207,20 @@ class PoissonRegressor(PoissonModel, LossRegressor):
     def __init__(
         self,
         *,
-        alpha=1.0,
-        fit_intercept=True,
-        solver="lbfgs",
-        max_iter=10_000,
-        tol=1e-10,
-        warm_start=False,
-        verbose=0,
-        l1_ratio=0.0,
-        standardize=False,
-        penalty_factor=None,
-        lower_bounds=None,
-        upper_bounds=None,
-        n_jobs=None,
-    ):
+        alpha: float = 1.0,
+        fit_intercept: bool = True,
+        solver: Literal["lbfgs", "newton-cholesky"] = "lbfgs",
+        max_iter: int = 10_000,
+        tol: float = 1e-10,
+        warm_start: bool = False,
+        verbose: int = 0,
+        l1_ratio: float = 0.0,
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        lower_bounds: ArrayLike | None = None,
+        upper_bounds: ArrayLike | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.alpha = alpha
         self.fit_intercept = fit_intercept
         self.solver = solver
@@ -198,7 +235,9 @@ class PoissonRegressor(PoissonModel, LossRegressor):
         self.upper_bounds = upper_bounds
         self.n_jobs = n_jobs
 
-    def fit(self, X, y, sample_weight=None, offset=None):
+    def fit(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None
+    ) -> Self:
         """Fit the model.
 
         Parameters
@@ -230,7 +269,7 @@ class PoissonRegressor(PoissonModel, LossRegressor):
         validation.one_of(self.solver, "solver", ("lbfgs", "newton-cholesky"))
         return self._fit_loss("poisson", X, y, sample_weight, offset)
 
-    def _responses(self, y, n):
+    def _responses(self, y: ArrayLike, n: int) -> tuple[Floats, int]:
         return counts_of(y, n, depth=4)[None], 1
 
 
@@ -291,21 +330,21 @@ class HuberElasticNet(LossRegressor):
 
     def __init__(
         self,
-        alpha=1.0,
+        alpha: float = 1.0,
         *,
-        delta=1.35,
-        l1_ratio=0.5,
-        fit_intercept=True,
-        max_iter=10_000,
-        tol=1e-10,
-        warm_start=False,
-        verbose=0,
-        standardize=False,
-        penalty_factor=None,
-        lower_bounds=None,
-        upper_bounds=None,
-        n_jobs=None,
-    ):
+        delta: float = 1.35,
+        l1_ratio: float = 0.5,
+        fit_intercept: bool = True,
+        max_iter: int = 10_000,
+        tol: float = 1e-10,
+        warm_start: bool = False,
+        verbose: int = 0,
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        lower_bounds: ArrayLike | None = None,
+        upper_bounds: ArrayLike | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.alpha = alpha
         self.delta = delta
         self.l1_ratio = l1_ratio
@@ -320,7 +359,9 @@ class HuberElasticNet(LossRegressor):
         self.upper_bounds = upper_bounds
         self.n_jobs = n_jobs
 
-    def fit(self, X, y, sample_weight=None, offset=None):
+    def fit(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None, offset: ArrayLike | None = None
+    ) -> Self:
         """Fit the model.
 
         Parameters

@@ -1,7 +1,19 @@
 """PoissonRegressorCV and HuberElasticNetCV: alpha and l1_ratio by cross-validation."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from fastreg.models.alpha_search import AlphaSearch
 from fastreg.models.glm import PoissonModel, counts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Self
+
+    from numpy.typing import ArrayLike
+
+    from fastreg._types import Floats, Folds, MatrixLike, Rule, Scoring
 
 
 class PoissonRegressorCV(PoissonModel, AlphaSearch):
@@ -84,22 +96,22 @@ class PoissonRegressorCV(PoissonModel, AlphaSearch):
     def __init__(
         self,
         *,
-        l1_ratio=0.5,
-        eps=1e-3,
-        alphas=100,
-        fit_intercept=True,
-        max_iter=10_000,
-        tol=1e-10,
-        cv=None,
-        verbose=0,
-        n_jobs=None,
-        standardize=False,
-        penalty_factor=None,
-        lower_bounds=None,
-        upper_bounds=None,
-        selection_rule="min",
-        scoring=None,
-    ):
+        l1_ratio: float | Sequence[float] = 0.5,
+        eps: float = 1e-3,
+        alphas: int | ArrayLike = 100,
+        fit_intercept: bool = True,
+        max_iter: int = 10_000,
+        tol: float = 1e-10,
+        cv: Folds = None,
+        verbose: int = 0,
+        n_jobs: int | None = None,
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        lower_bounds: ArrayLike | None = None,
+        upper_bounds: ArrayLike | None = None,
+        selection_rule: Rule = "min",
+        scoring: Scoring = None,
+    ) -> None:
         self.l1_ratio = l1_ratio
         self.eps = eps
         self.alphas = alphas
@@ -116,7 +128,14 @@ class PoissonRegressorCV(PoissonModel, AlphaSearch):
         self.selection_rule = selection_rule
         self.scoring = scoring
 
-    def fit(self, X, y, sample_weight=None, offset=None, **params):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        **params: Any,
+    ) -> Self:
         """Search, and fit with what was found.
 
         Parameters
@@ -148,7 +167,7 @@ class PoissonRegressorCV(PoissonModel, AlphaSearch):
         """
         return self._search("poisson", X, y, sample_weight, offset, params)
 
-    def _response(self, y, n):
+    def _response(self, y: ArrayLike, n: int) -> Floats:
         return counts_of(y, n, depth=4)
 
 
@@ -199,23 +218,23 @@ sparse_coef_, n_features_in_, feature_names_in_
     def __init__(
         self,
         *,
-        delta=1.35,
-        l1_ratio=0.5,
-        eps=1e-3,
-        alphas=100,
-        fit_intercept=True,
-        max_iter=10_000,
-        tol=1e-10,
-        cv=None,
-        verbose=0,
-        n_jobs=None,
-        standardize=False,
-        penalty_factor=None,
-        lower_bounds=None,
-        upper_bounds=None,
-        selection_rule="min",
-        scoring=None,
-    ):
+        delta: float = 1.35,
+        l1_ratio: float | Sequence[float] = 0.5,
+        eps: float = 1e-3,
+        alphas: int | ArrayLike = 100,
+        fit_intercept: bool = True,
+        max_iter: int = 10_000,
+        tol: float = 1e-10,
+        cv: Folds = None,
+        verbose: int = 0,
+        n_jobs: int | None = None,
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        lower_bounds: ArrayLike | None = None,
+        upper_bounds: ArrayLike | None = None,
+        selection_rule: Rule = "min",
+        scoring: Scoring = None,
+    ) -> None:
         self.delta = delta
         self.l1_ratio = l1_ratio
         self.eps = eps
@@ -233,7 +252,14 @@ sparse_coef_, n_features_in_, feature_names_in_
         self.selection_rule = selection_rule
         self.scoring = scoring
 
-    def fit(self, X, y, sample_weight=None, offset=None, **params):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        **params: Any,
+    ) -> Self:
         """Search, and fit with what was found.
 
         Parameters

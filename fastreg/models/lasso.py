@@ -1,5 +1,9 @@
 """Lasso and ElasticNet at one alpha."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sklearn.utils.metadata_routing import UNUSED
 
@@ -7,6 +11,14 @@ from fastreg import validation
 from fastreg.models.base import LinearRegressor
 from fastreg.path import enet_path, lasso_path, solve
 from fastreg.solve import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, ClassVar, Self
+
+    from numpy.typing import ArrayLike
+
+    from fastreg._types import Floats, MatrixLike, Precompute, Random, Reals, Selection
 
 
 class ElasticNet(LinearRegressor):
@@ -79,31 +91,35 @@ class ElasticNet(LinearRegressor):
     1.790698
     """
 
+    intercept_: float | Reals
+    dual_gap_: float | Floats
+    n_iter_: int | list[int]
+
     # `check_input` is no metadata that a pipeline should pass around.
     __metadata_request__fit = {"check_input": UNUSED}
 
-    path = staticmethod(enet_path)
+    path: ClassVar[Callable[..., Any]] = staticmethod(enet_path)
 
     def __init__(
         self,
-        alpha=1.0,
+        alpha: float = 1.0,
         *,
-        l1_ratio=0.5,
-        fit_intercept=True,
-        precompute=False,
-        max_iter=10_000,
-        copy_X=True,
-        tol=1e-10,
-        warm_start=False,
-        positive=False,
-        random_state=None,
-        selection="cyclic",
-        standardize=False,
-        penalty_factor=None,
-        lower_bounds=None,
-        upper_bounds=None,
-        n_jobs=None,
-    ):
+        l1_ratio: float = 0.5,
+        fit_intercept: bool = True,
+        precompute: Precompute = False,
+        max_iter: int = 10_000,
+        copy_X: bool = True,
+        tol: float = 1e-10,
+        warm_start: bool = False,
+        positive: bool = False,
+        random_state: Random = None,
+        selection: Selection = "cyclic",
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        lower_bounds: ArrayLike | None = None,
+        upper_bounds: ArrayLike | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.alpha = alpha
         self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
@@ -121,7 +137,14 @@ class ElasticNet(LinearRegressor):
         self.upper_bounds = upper_bounds
         self.n_jobs = n_jobs
 
-    def fit(self, X, y, sample_weight=None, check_input=True, offset=None):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        check_input: bool = True,
+        offset: ArrayLike | None = None,
+    ) -> Self:
         """Fit the model.
 
         Parameters
@@ -160,7 +183,7 @@ class ElasticNet(LinearRegressor):
         precompute = validation.as_precompute(self.precompute)
         precompute = "auto" if precompute is False else precompute
         n_jobs = validation.as_n_jobs(self.n_jobs)
-        shared = {
+        shared: dict[str, Any] = {
             "fit_intercept": validation.as_bool(self.fit_intercept, "fit_intercept"),
             "standardize": validation.as_bool(self.standardize, "standardize"),
             "l1_ratio": validation.as_l1_ratio(self.l1_ratio),
@@ -237,23 +260,23 @@ penalty_factor, lower_bounds, upper_bounds, n_jobs
 
     def __init__(
         self,
-        alpha=1.0,
+        alpha: float = 1.0,
         *,
-        fit_intercept=True,
-        precompute=False,
-        copy_X=True,
-        max_iter=10_000,
-        tol=1e-10,
-        warm_start=False,
-        positive=False,
-        random_state=None,
-        selection="cyclic",
-        standardize=False,
-        penalty_factor=None,
-        lower_bounds=None,
-        upper_bounds=None,
-        n_jobs=None,
-    ):
+        fit_intercept: bool = True,
+        precompute: Precompute = False,
+        copy_X: bool = True,
+        max_iter: int = 10_000,
+        tol: float = 1e-10,
+        warm_start: bool = False,
+        positive: bool = False,
+        random_state: Random = None,
+        selection: Selection = "cyclic",
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        lower_bounds: ArrayLike | None = None,
+        upper_bounds: ArrayLike | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
         super().__init__(
             alpha=alpha,
             l1_ratio=1.0,

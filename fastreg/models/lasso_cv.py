@@ -1,10 +1,22 @@
 """LassoCV and ElasticNetCV: alpha, l1_ratio and relaxation by cross-validation."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fastreg import validation
 from fastreg.models.alpha_search import AlphaSearch
 from fastreg.path import enet_path, lasso_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, ClassVar, Literal, Self
+
+    from numpy.typing import ArrayLike
+
+    from fastreg._types import Folds, MatrixLike, Random, Rule, Scoring, Selection
 
 
 class ElasticNetCV(AlphaSearch):
@@ -95,35 +107,35 @@ class ElasticNetCV(AlphaSearch):
     0
     """
 
-    path = staticmethod(enet_path)
-    _axes = ("l1_ratio", "relax")
+    path: ClassVar[Callable[..., Any]] = staticmethod(enet_path)
+    _axes: tuple[str, ...] = ("l1_ratio", "relax")
     _error_names = AlphaSearch._error_names | {None: "mean squared error", "deviance": "mean squared error"}
 
     def __init__(
         self,
         *,
-        l1_ratio=0.5,
-        eps=1e-3,
-        alphas=100,
-        fit_intercept=True,
-        precompute="auto",
-        max_iter=10_000,
-        tol=1e-10,
-        cv=None,
-        copy_X=True,
-        verbose=0,
-        n_jobs=None,
-        positive=False,
-        random_state=None,
-        selection="cyclic",
-        standardize=False,
-        penalty_factor=None,
-        lower_bounds=None,
-        upper_bounds=None,
-        selection_rule="min",
-        scoring=None,
-        relax=1.0,
-    ):
+        l1_ratio: float | Sequence[float] = 0.5,
+        eps: float = 1e-3,
+        alphas: int | ArrayLike = 100,
+        fit_intercept: bool = True,
+        precompute: Literal["auto"] | bool = "auto",
+        max_iter: int = 10_000,
+        tol: float = 1e-10,
+        cv: Folds = None,
+        copy_X: bool = True,
+        verbose: int = 0,
+        n_jobs: int | None = None,
+        positive: bool = False,
+        random_state: Random = None,
+        selection: Selection = "cyclic",
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        lower_bounds: ArrayLike | None = None,
+        upper_bounds: ArrayLike | None = None,
+        selection_rule: Rule = "min",
+        scoring: Scoring = None,
+        relax: float | Sequence[float] = 1.0,
+    ) -> None:
         self.l1_ratio = l1_ratio
         self.eps = eps
         self.alphas = alphas
@@ -146,7 +158,14 @@ class ElasticNetCV(AlphaSearch):
         self.scoring = scoring
         self.relax = relax
 
-    def fit(self, X, y, sample_weight=None, offset=None, **params):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+        **params: Any,
+    ) -> Self:
         """Search, and fit with what was found.
 
         Parameters
@@ -219,27 +238,27 @@ cv_results_, n_features_in_, feature_names_in_
     def __init__(
         self,
         *,
-        eps=1e-3,
-        alphas=100,
-        fit_intercept=True,
-        precompute="auto",
-        max_iter=10_000,
-        tol=1e-10,
-        copy_X=True,
-        cv=None,
-        verbose=0,
-        n_jobs=None,
-        positive=False,
-        random_state=None,
-        selection="cyclic",
-        standardize=False,
-        penalty_factor=None,
-        lower_bounds=None,
-        upper_bounds=None,
-        selection_rule="min",
-        scoring=None,
-        relax=1.0,
-    ):
+        eps: float = 1e-3,
+        alphas: int | ArrayLike = 100,
+        fit_intercept: bool = True,
+        precompute: Literal["auto"] | bool = "auto",
+        max_iter: int = 10_000,
+        tol: float = 1e-10,
+        copy_X: bool = True,
+        cv: Folds = None,
+        verbose: int = 0,
+        n_jobs: int | None = None,
+        positive: bool = False,
+        random_state: Random = None,
+        selection: Selection = "cyclic",
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        lower_bounds: ArrayLike | None = None,
+        upper_bounds: ArrayLike | None = None,
+        selection_rule: Rule = "min",
+        scoring: Scoring = None,
+        relax: float | Sequence[float] = 1.0,
+    ) -> None:
         super().__init__(
             l1_ratio=1.0,
             eps=eps,

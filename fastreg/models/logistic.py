@@ -1,6 +1,9 @@
 """Logistic regression at one C."""
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import log_expit, log_softmax
@@ -10,11 +13,32 @@ from fastreg.loss import probabilities
 from fastreg.models.base import SingleLabelClassifier, fit_problems, read_labels
 from fastreg.path import Problem
 
+if TYPE_CHECKING:
+    from typing import Any, Literal, Self
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from fastreg._types import ClassWeight, Floats, MatrixLike, Random
+
 
 class LogisticModel(SingleLabelClassifier):
     """Probabilities, and the parameters that a search has too."""
 
-    def predict_proba(self, X):
+    solver: str
+    dual: bool
+    intercept_scaling: float
+    random_state: Random
+    fit_intercept: bool
+    standardize: bool
+    penalty_factor: ArrayLike | None
+    lower_bounds: ArrayLike | None
+    upper_bounds: ArrayLike | None
+    tol: float
+    max_iter: int
+    n_jobs: int | None
+    verbose: int
+
+    def predict_proba(self, X: MatrixLike) -> Floats:
         """The probability of each class.
 
         Parameters
@@ -28,7 +52,7 @@ class LogisticModel(SingleLabelClassifier):
         decision = self.decision_function(X)
         return probabilities(loss_of(self.classes_), decision)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: MatrixLike) -> Floats:
         """The logarithm of the probability of each class, finite where the probability underflows.
 
         Parameters
@@ -44,7 +68,7 @@ class LogisticModel(SingleLabelClassifier):
             return np.column_stack([log_expit(-decision), log_expit(decision)])
         return log_softmax(decision, axis=1)
 
-    def _options(self):
+    def _options(self) -> tuple[dict[str, Any], int | None, int]:
         """The checked parameters of a `Problem`, and the number of threads and `verbose`.
 
         Raises
@@ -68,7 +92,7 @@ class LogisticModel(SingleLabelClassifier):
         return options, validation.as_n_jobs(self.n_jobs), validation.as_verbose(self.verbose)
 
 
-def loss_of(classes):
+def loss_of(classes: NDArray[Any]) -> Literal["logistic", "multinomial"]:
     return "logistic" if len(classes) == 2 else "multinomial"
 
 
@@ -149,28 +173,31 @@ class LogisticRegression(LogisticModel):
     [[0.5, 0.5]]
     """
 
+    dual_gap_: float
+    n_iter_: NDArray[np.int32]
+
     def __init__(
         self,
-        penalty="deprecated",
+        penalty: Literal["deprecated", "l1", "l2", "elasticnet"] | None = "deprecated",
         *,
-        C=1.0,
-        l1_ratio=0.0,
-        dual=False,
-        tol=1e-10,
-        fit_intercept=True,
-        intercept_scaling=1,
-        class_weight=None,
-        random_state=None,
-        solver="lbfgs",
-        max_iter=10_000,
-        verbose=0,
-        warm_start=False,
-        n_jobs=None,
-        standardize=False,
-        penalty_factor=None,
-        lower_bounds=None,
-        upper_bounds=None,
-    ):
+        C: float = 1.0,
+        l1_ratio: float | None = 0.0,
+        dual: bool = False,
+        tol: float = 1e-10,
+        fit_intercept: bool = True,
+        intercept_scaling: float = 1,
+        class_weight: ClassWeight = None,
+        random_state: Random = None,
+        solver: str = "lbfgs",
+        max_iter: int = 10_000,
+        verbose: int = 0,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        lower_bounds: ArrayLike | None = None,
+        upper_bounds: ArrayLike | None = None,
+    ) -> None:
         self.penalty = penalty
         self.C = C
         self.l1_ratio = l1_ratio
@@ -190,7 +217,7 @@ class LogisticRegression(LogisticModel):
         self.lower_bounds = lower_bounds
         self.upper_bounds = upper_bounds
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the model.
 
         Parameters
@@ -250,7 +277,7 @@ class LogisticRegression(LogisticModel):
         self.n_iter_ = path.n_iter[:1].astype(np.int32)
         return self
 
-    def _penalty(self):
+    def _penalty(self) -> tuple[float, float]:
         """C and l1_ratio, once `penalty` has had its say."""
         C, l1_ratio = validation.as_C(self.C), validation.as_penalty_ratio(self.penalty, self.l1_ratio)
         if self.penalty in ("l1", "l2") and self.l1_ratio not in (None, 0.0, l1_ratio):
@@ -267,7 +294,7 @@ class LogisticRegression(LogisticModel):
         return C, l1_ratio
 
 
-def coefficients_at(path, i):
+def coefficients_at(path: Any, i: int | np.integer[Any]) -> tuple[Floats, Floats]:
     """Coefficients (1, p) or (k, p) and intercepts (1,) or (k,) at the i-th alpha of a path."""
     columns = path.coefs if isinstance(path.coefs, list) else [path.coefs]
     return np.vstack([column[:, [i]].toarray().T for column in columns]), np.atleast_1d(path.intercepts[i])

@@ -1,7 +1,10 @@
 """LogisticRegressionCV: C, and l1_ratio, by cross-validation."""
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.metrics import get_scorer
@@ -14,14 +17,25 @@ from fastreg.models.search import PathSearch
 from fastreg.path import Problem, as_path, tasks_of
 from fastreg.selection.cross_validation import cross_validate
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, Literal, Self
 
-def minus_deviance(model, X, y, sample_weight=None):
+    from numpy.typing import ArrayLike, NDArray
+
+    from fastreg._types import ClassWeight, Floats, Folds, Ints, Matrix, MatrixLike, Random, Rule, Scoring, Splits
+    from fastreg.models.base import Labels
+    from fastreg.result import RegularizationPath
+    from fastreg.selection.cross_validation import CrossValidation
+
+
+def minus_deviance(model: Any, X: Any, y: ArrayLike, sample_weight: Any = None) -> float:
     """A scorer: twice the mean log likelihood, also where rows of a class are missing."""
     codes = validation.as_codes(y, model.classes_)
     return 2.0 * np.average(model.predict_log_proba(X)[np.arange(len(codes)), codes], weights=sample_weight)
 
 
-def minus_log_loss(model, X, y, sample_weight=None):
+def minus_log_loss(model: Any, X: Any, y: ArrayLike, sample_weight: Any = None) -> float:
     return 0.5 * minus_deviance(model, X, y, sample_weight)
 
 
@@ -120,35 +134,46 @@ class LogisticRegressionCV(PathSearch, LogisticModel):
     [0, 1]
     """
 
+    Cs_: Floats
+    l1_ratios_: Floats
+    C_: float | Floats
+    l1_ratio_: float | Floats
+    C_min_: float
+    C_1se_: float
+    scores_: dict[Any, Floats] | Floats
+    n_iter_: Ints
+    dual_gap_: float
+    path_: RegularizationPath
+
     _strength = "C"
     _error_names = {None: "minus accuracy", "deviance": "mean deviance"}
 
     def __init__(
         self,
         *,
-        Cs=10,
-        l1_ratios=None,
-        fit_intercept=True,
-        cv=None,
-        dual=False,
-        penalty="deprecated",
-        scoring=None,
-        solver="lbfgs",
-        tol=1e-10,
-        max_iter=10_000,
-        class_weight=None,
-        n_jobs=None,
-        verbose=0,
-        refit=True,
-        intercept_scaling=1.0,
-        random_state=None,
-        use_legacy_attributes=True,
-        standardize=False,
-        penalty_factor=None,
-        lower_bounds=None,
-        upper_bounds=None,
-        selection_rule="min",
-    ):
+        Cs: int | ArrayLike = 10,
+        l1_ratios: Sequence[float] | None = None,
+        fit_intercept: bool = True,
+        cv: Folds = None,
+        dual: bool = False,
+        penalty: Literal["deprecated", "l1", "l2", "elasticnet"] = "deprecated",
+        scoring: Scoring = None,
+        solver: str = "lbfgs",
+        tol: float = 1e-10,
+        max_iter: int = 10_000,
+        class_weight: ClassWeight = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        refit: bool = True,
+        intercept_scaling: float = 1.0,
+        random_state: Random = None,
+        use_legacy_attributes: bool = True,
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        lower_bounds: ArrayLike | None = None,
+        upper_bounds: ArrayLike | None = None,
+        selection_rule: Rule = "min",
+    ) -> None:
         self.Cs = Cs
         self.l1_ratios = l1_ratios
         self.fit_intercept = fit_intercept
@@ -172,7 +197,7 @@ class LogisticRegressionCV(PathSearch, LogisticModel):
         self.upper_bounds = upper_bounds
         self.selection_rule = selection_rule
 
-    def fit(self, X, y, sample_weight=None, **params):
+    def fit(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **params: Any) -> Self:
         """Search, and fit with what was found.
 
         Parameters
@@ -224,7 +249,7 @@ class LogisticRegressionCV(PathSearch, LogisticModel):
         splits = self._folds_of_classes(X, labels, params)
         validation.check_finite(X, names)
 
-        def error(y, prediction, held, rows):
+        def error(y: Floats, prediction: Floats, held: Floats | None, rows: Ints) -> Floats:
             more = {} if labels.sample_weight is None else {"sample_weight": held}
             given, stand_in = classes[labels.codes[rows]], GivenLogistic(classes)
             return np.array([-scorer(stand_in, decision, given, **more) for decision in np.moveaxis(prediction, 1, 0)])
@@ -272,7 +297,7 @@ class LogisticRegressionCV(PathSearch, LogisticModel):
         self.cv_results_ = {name: value if self.l1_ratios is not None else value[0] for name, value in results.items()}
         return self
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """The score by `scoring`.
 
         Parameters
@@ -289,12 +314,12 @@ class LogisticRegressionCV(PathSearch, LogisticModel):
         return self._scorer()(self, X, y, **more)
 
     @property
-    def coefs_paths_(self):
+    def coefs_paths_(self) -> Any:
         check_is_fitted(self)
         values = np.array([[coefficients(solution, self._with_intercept) for solution in fold] for fold in self._folds])
         return self._layout.by_class(values)
 
-    def _scorer(self):
+    def _scorer(self) -> Callable[..., float]:
         if self.scoring is None:
             return get_scorer("accuracy")
         if isinstance(self.scoring, str):
@@ -303,7 +328,7 @@ class LogisticRegressionCV(PathSearch, LogisticModel):
             raise ValueError(f"scoring={self.scoring!r} must be None, 'deviance', or a scorer.")
         return self.scoring
 
-    def _folds_of_classes(self, X, labels, params):
+    def _folds_of_classes(self, X: Matrix, labels: Labels, params: dict[str, Any]) -> Splits:
         """[(train, test)] row numbers; each fold has rows of every class to fit."""
         codes, weights = labels.codes, labels.weights
         splits = self._splits(X, labels.classes[codes], params, classifier=True)
@@ -312,12 +337,12 @@ class LogisticRegressionCV(PathSearch, LogisticModel):
             validation.check_fold_classes(k, labels.classes, counts)
         return splits
 
-    def _best_curve(self, found):
+    def _best_curve(self, found: dict[str, NDArray[Any]]) -> int:
         smallest = int(np.flatnonzero(found["C"][0] == self.C_min_)[0])
         return int(found["mean_error"][:, smallest].argmin())
 
 
-def coefficients(path, with_intercept):
+def coefficients(path: Any, with_intercept: bool) -> Floats:
     """(L, 1 or k, p or p + 1) coefficients along a path, last the intercept if there is one."""
     columns = path.coefs if isinstance(path.coefs, list) else [path.coefs]
     values = np.stack([column.toarray().T for column in columns], axis=1)
@@ -326,7 +351,7 @@ def coefficients(path, with_intercept):
     return np.concatenate([values, path.intercepts.reshape(*values.shape[:2], 1)], axis=2)
 
 
-def average_of_best(found, Cs, ratios):
+def average_of_best(found: CrossValidation, Cs: Floats, ratios: Floats) -> list[Any]:
     """Means over the folds of coefficients, intercepts, C and l1_ratio, each where the fold has its best score."""
     best = []
     for k in np.flatnonzero(found.fold_weights > 0):
@@ -339,12 +364,12 @@ def average_of_best(found, Cs, ratios):
 class Layout:
     """The shapes that scikit-learn gives to what it found, from arrays (K, R, L, ...) in ascending order of C."""
 
-    classes: np.ndarray
-    order: np.ndarray  # (L,) where each C, as it was given, stands in the arrays
+    classes: NDArray[Any]
+    order: Ints  # (L,) where each C, as it was given, stands in the arrays
     legacy: bool
     with_ratios: bool  # whether `l1_ratios` were given, which have an axis then
 
-    def by_class(self, values):
+    def by_class(self, values: NDArray[Any]) -> Any:
         """(K, R, L, 1 or k) scores or (K, R, L, 1 or k, d) coefficients."""
         values = values[:, :, self.order]
         if not self.legacy:
@@ -355,13 +380,13 @@ class Layout:
         shared = values.shape[axis] == 1
         return {label: values.take(0 if shared else c, axis) for c, label in enumerate(kept)}
 
-    def iterations(self, values):
+    def iterations(self, values: NDArray[Any]) -> NDArray[Any]:
         values = values[:, :, self.order]
         if not self.legacy:
             return values
         return (np.swapaxes(values, 1, 2) if self.with_ratios else values[:, 0])[None]
 
-    def chosen(self, value):
+    def chosen(self, value: float) -> Any:
         value = float(value)
         if not self.legacy:
             return value

@@ -1,8 +1,10 @@
 """Classification by ridge regression on coded labels."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import get_scorer
 from sklearn.preprocessing import LabelBinarizer
@@ -14,19 +16,26 @@ from fastreg.models.base import LinearClassifier, labels_of
 from fastreg.models.ridge import RidgeModel, store_coefficients, warn_if_singular
 from fastreg.models.ridge_cv import Judge, RidgeSearch, store_choice
 
+if TYPE_CHECKING:
+    from typing import Any, Literal, Self
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from fastreg._types import ClassWeight, Floats, Folds, Matrix, MatrixLike, Random, Scoring
+
 
 @dataclass
 class Coded:
     """Labels as responses."""
 
-    y: np.ndarray  # (n,) labels, or (n, k) 0 and 1
-    rows: np.ndarray  # (k, n) -1 and 1; k = 1 for two classes
-    classes: np.ndarray
+    y: NDArray[Any]  # (n,) labels, or (n, k) 0 and 1
+    rows: Floats  # (k, n) -1 and 1; k = 1 for two classes
+    classes: NDArray[Any]
     multilabel: bool
-    weights: np.ndarray | None  # (n,)
+    weights: Floats | None  # (n,)
 
 
-def code(X, y, sample_weight, class_weight):
+def code(X: Matrix, y: ArrayLike, sample_weight: ArrayLike | None, class_weight: ClassWeight) -> Coded:
     """Labels coded as -1 and 1, and sample weights times class weights."""
     validation.check_labels(y)
     check_consistent_length(X, y)
@@ -84,23 +93,23 @@ lower_bounds, upper_bounds, n_jobs
 
     def __init__(
         self,
-        alpha=1.0,
+        alpha: float = 1.0,
         *,
-        fit_intercept=True,
-        copy_X=True,
-        max_iter=None,
-        tol=1e-10,
-        class_weight=None,
-        solver="auto",
-        positive=False,
-        random_state=None,
-        standardize=False,
-        penalty_factor=None,
-        penalty_matrix=None,
-        lower_bounds=None,
-        upper_bounds=None,
-        n_jobs=None,
-    ):
+        fit_intercept: bool = True,
+        copy_X: bool = True,
+        max_iter: int | None = None,
+        tol: float = 1e-10,
+        class_weight: ClassWeight = None,
+        solver: Literal["auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs"] = "auto",
+        positive: bool = False,
+        random_state: Random = None,
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        penalty_matrix: MatrixLike | None = None,
+        lower_bounds: ArrayLike | None = None,
+        upper_bounds: ArrayLike | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.alpha = alpha
         self.fit_intercept = fit_intercept
         self.copy_X = copy_X
@@ -117,7 +126,7 @@ lower_bounds, upper_bounds, n_jobs
         self.upper_bounds = upper_bounds
         self.n_jobs = n_jobs
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the model.
 
         Parameters
@@ -154,17 +163,17 @@ lower_bounds, upper_bounds, n_jobs
 class GivenLabels(ClassifierMixin, BaseEstimator):
     """Stands before a scorer in place of a fitted classifier, whose decision values it is given."""
 
-    def __init__(self, classes, multilabel):
+    def __init__(self, classes: NDArray[Any], multilabel: bool) -> None:
         self.classes, self.multilabel = classes, multilabel
 
     @property
-    def classes_(self):
+    def classes_(self) -> NDArray[Any]:
         return self.classes
 
-    def decision_function(self, X):
+    def decision_function(self, X: Any) -> Any:
         return X
 
-    def predict(self, X):
+    def predict(self, X: Any) -> NDArray[Any]:
         return labels_of(X, self.classes, self.multilabel)
 
 
@@ -215,17 +224,17 @@ class RidgeClassifierCV(RidgeSearch, LinearClassifier):
 
     def __init__(
         self,
-        alphas=(0.1, 1.0, 10.0),
+        alphas: ArrayLike = (0.1, 1.0, 10.0),
         *,
-        fit_intercept=True,
-        scoring=None,
-        cv=None,
-        class_weight=None,
-        store_cv_results=False,
-        standardize=False,
-        penalty_factor=None,
-        n_jobs=None,
-    ):
+        fit_intercept: bool = True,
+        scoring: Scoring = None,
+        cv: Folds | Literal["gcv"] = None,
+        class_weight: ClassWeight = None,
+        store_cv_results: bool = False,
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.alphas = alphas
         self.fit_intercept = fit_intercept
         self.scoring = scoring
@@ -236,7 +245,9 @@ class RidgeClassifierCV(RidgeSearch, LinearClassifier):
         self.penalty_factor = penalty_factor
         self.n_jobs = n_jobs
 
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> Self:
         """Choose alpha and fit the model.
 
         Parameters

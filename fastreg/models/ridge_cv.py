@@ -1,9 +1,11 @@
 """Ridge regression at the alpha that cross-validation chooses."""
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -18,25 +20,33 @@ from fastreg.models.ridge_fits import Terms, cross_validate, fit_problem, gcv, l
 from fastreg.solve import n_threads
 from fastreg.solve.ridge_data import RidgeData
 
+if TYPE_CHECKING:
+    from typing import Literal, Self
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from fastreg._types import Floats, Folds, Ints, Matrix, MatrixLike, Names, Reals, Scoring, Splits
+    from fastreg.models.ridge_fits import Fit
+
 
 @dataclass
 class Judge:
     """Scores predictions for some rows; higher is better."""
 
-    y: np.ndarray  # (n,) or (n, k): what they are compared with
+    y: NDArray[Any]  # (n,) or (n, k): what they are compared with
     flat: bool  # whether scorers know a single column of predictions as 1-d
     scorer: Any  # None: R^2
     stand_in: Any  # the estimator that a scorer gets to see
-    weights: np.ndarray | None  # (n,)
+    weights: Floats | None  # (n,)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.weights is None or self.scorer is None:
             return
         if "sample_weight" not in signature(getattr(self.scorer, "_score_func", self.scorer)).parameters:
             self.weights = None
             warnings.warn(f"scores are not weighted: {self.scorer} takes no sample_weight.", UserWarning, stacklevel=4)
 
-    def __call__(self, predictions, rows=slice(None), column=None):
+    def __call__(self, predictions: Floats, rows: slice | Ints = slice(None), column: int | None = None) -> float:
         """The score of predictions (m, k), or of one column of them."""
         y = self.y[rows]
         metadata = {} if self.weights is None else {"sample_weight": self.weights[rows]}
@@ -46,7 +56,7 @@ class Judge:
             predictions = predictions[:, 0]
         return float(self.scorer(self.stand_in, predictions, y, **metadata))
 
-    def across(self, predictions, rows):
+    def across(self, predictions: Floats, rows: Ints) -> Floats:
         """(L,) scores of predictions (L, m, k)."""
         if self.scorer is None:
             weights = None if self.weights is None else self.weights[rows]
@@ -57,7 +67,21 @@ class Judge:
 class RidgeSearch:
     """The parameters of RidgeCV and RidgeClassifierCV, and the choice among their alphas."""
 
-    def _options(self):
+    alphas: ArrayLike
+    fit_intercept: bool
+    scoring: Scoring
+    cv: Folds | Literal["gcv"]
+    store_cv_results: bool
+    standardize: bool
+    penalty_factor: ArrayLike | None
+    n_jobs: int | None
+    alpha_: float | Floats
+    best_score_: float | Floats
+    cv_results_: Reals
+    dual_gap_: float | Floats
+    residual_: float | Floats
+
+    def _options(self) -> dict[str, Any]:
         """The parameters that need no data, checked."""
         store = validation.as_bool(self.store_cv_results, "store_cv_results")
         per_target = validation.as_bool(getattr(self, "alpha_per_target", False), "alpha_per_target")
@@ -86,11 +110,21 @@ class RidgeSearch:
             "n_jobs": validation.as_n_jobs(self.n_jobs),
         }
 
-    def _search(self, X, names, rows, weights, judge, groups, options):
+    def _search(
+        self,
+        X: Matrix,
+        names: Names,
+        rows: Floats,
+        weights: Floats | None,
+        judge: Judge,
+        groups: ArrayLike | None,
+        options: dict[str, Any],
+    ) -> tuple[Fit, dict[str, Any]]:
         """(fit at the best alpha, what is to be published besides) for checked responses (k, n)."""
         alphas, n_jobs = options["alphas"], options["n_jobs"]
         data = RidgeData(X, rows.T, weights, options["fit_intercept"], jobs=n_threads(n_jobs))
         terms = Terms(options["standardize"], validation.as_penalty_factor(self.penalty_factor, X.shape[1]))
+        found: dict[str, Any]
         each, found = options["per_target"] and len(rows) > 1, {}
         if options["method"] == "loo":
             errors, system = leave_one_out(data, names, alphas, terms, options["svd"])
@@ -120,7 +154,7 @@ class RidgeSearch:
         chosen = np.broadcast_to(alphas[best], len(rows)).copy()
         return fit_problem(data, names, chosen, terms, n_jobs=n_jobs, system=system), found
 
-    def _left_out_scores(self, data, errors, judge, each):
+    def _left_out_scores(self, data: RidgeData, errors: Floats, judge: Judge, each: bool) -> tuple[Floats, Floats]:
         """Scores from errors (L, n, k), and what those become: weighted squares or predictions.
 
         (L, k) scores for `each` response, or (L,) for all.
@@ -131,13 +165,14 @@ class RidgeSearch:
                 squares *= data.weights[:, None]
             return -squares.mean(axis=1 if each else (1, 2)), squares
         predictions = np.subtract(data.Y, errors, out=errors)
+        scores: list[Any]
         if each:
             scores = [[judge(one, column=j) for j in range(one.shape[1])] for one in predictions]
         else:
             scores = [judge(one) for one in predictions]
         return np.array(scores), predictions
 
-    def _splits(self, X, y, weights, groups):
+    def _splits(self, X: Matrix, y: NDArray[Any], weights: Floats | None, groups: ArrayLike | None) -> Splits:
         """The folds, as a list of (train, test) row numbers."""
         every = np.arange(X.shape[0])
         splitter = check_cv(self.cv, y, classifier=is_classifier(self))
@@ -227,20 +262,22 @@ class RidgeCV(RidgeSearch, Smoother, LinearRegressor):
     0.01
     """
 
+    intercept_: float | Reals
+
     def __init__(
         self,
-        alphas=(0.1, 1.0, 10.0),
+        alphas: ArrayLike = (0.1, 1.0, 10.0),
         *,
-        fit_intercept=True,
-        scoring=None,
-        cv=None,
-        gcv_mode=None,
-        store_cv_results=False,
-        alpha_per_target=False,
-        standardize=False,
-        penalty_factor=None,
-        n_jobs=None,
-    ):
+        fit_intercept: bool = True,
+        scoring: Scoring = None,
+        cv: Folds | Literal["gcv"] = None,
+        gcv_mode: Literal["auto", "svd", "eigen"] | None = None,
+        store_cv_results: bool = False,
+        alpha_per_target: bool = False,
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.alphas = alphas
         self.fit_intercept = fit_intercept
         self.scoring = scoring
@@ -252,7 +289,9 @@ class RidgeCV(RidgeSearch, Smoother, LinearRegressor):
         self.penalty_factor = penalty_factor
         self.n_jobs = n_jobs
 
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> Self:
         """Choose alpha and fit the model.
 
         Parameters
@@ -289,7 +328,7 @@ class RidgeCV(RidgeSearch, Smoother, LinearRegressor):
         return self
 
 
-def store_choice(model, found, y_ndim):
+def store_choice(model: Any, found: dict[str, Any], y_ndim: int) -> None:
     """`alpha_`, `best_score_` and, if wanted, `cv_results_`."""
     model.__dict__.pop("cv_results_", None)
     if "cv_results_" in found and y_ndim == 1:

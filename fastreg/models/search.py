@@ -1,6 +1,9 @@
 """What searches by cross-validation have in common: folds, metadata, and how they report."""
 
+from __future__ import annotations
+
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn import get_config
@@ -10,15 +13,29 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastreg import validation
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+    from fastreg._types import Folds, Matrix, Scoring, Splits
+
 
 class PathSearch:
     """A search over the strength of the penalty, and more, that has `cv_results_`; comes before a linear model."""
 
-    _strength = "alpha"  # or "C"
-    _axes = ("l1_ratio",)  # what else is searched
-    _error_names = {}  # of values of `scoring`, in words
+    cv: Folds
+    scoring: Scoring
+    cv_results_: dict[str, NDArray[Any]]
+    relax_: float  # of searches over relax
 
-    def plot(self, ax=None):
+    _strength = "alpha"  # or "C"
+    _axes: tuple[str, ...] = ("l1_ratio",)  # what else is searched
+    _error_names: dict[Any, str] = {}  # of values of `scoring`, in words
+
+    def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the error of held-out rows against alpha or C, at the chosen relax; needs matplotlib.
 
         Parameters
@@ -45,7 +62,7 @@ class PathSearch:
         )
         return plot_cv(shown, ax=ax)
 
-    def summary(self):
+    def summary(self) -> str:
         """A text table with one line for each candidate, that says which were chosen.
 
         Returns
@@ -72,7 +89,7 @@ class PathSearch:
             lines.append(f"{line}  {marks}".rstrip())
         return "\n".join(lines)
 
-    def to_frame(self):
+    def to_frame(self) -> DataFrame:
         """The search as a pandas DataFrame: a row for each candidate.
 
         Returns
@@ -96,7 +113,7 @@ class PathSearch:
         frame = pd.DataFrame({name: found[name].ravel() for name in names})
         return frame.rename(columns={"relative_gaps": "relative_gap"}).set_index(index)
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         """How metadata are passed on: `groups` and the like to the splitter.
 
         Returns
@@ -109,7 +126,7 @@ class PathSearch:
             .add(splitter=check_cv(self.cv), method_mapping=MethodMapping().add(caller="fit", callee="split"))
         )
 
-    def _splits(self, X, y, params, *, classifier=False):
+    def _splits(self, X: Matrix, y: NDArray[Any], params: dict[str, Any], *, classifier: bool = False) -> Splits:
         """[(train, test)] row numbers."""
         split = params
         if get_config()["enable_metadata_routing"]:
@@ -122,17 +139,17 @@ class PathSearch:
             raise ValueError(f"cv gives {len(splits)} fold; at least 2 are needed.")
         return splits
 
-    def _chosen(self):
+    def _chosen(self) -> tuple[float, float]:
         """The strengths that the rules "min" and "1se" choose."""
         return getattr(self, f"{self._strength}_min_"), getattr(self, f"{self._strength}_1se_")
 
-    def _table(self):
+    def _table(self) -> dict[str, NDArray[Any]]:
         """`cv_results_` with curves as rows, each (c, L), of the gaps the largest of all folds."""
         check_is_fitted(self)
         found = {**self.cv_results_, "relative_gaps": self.cv_results_["relative_gaps"].max(axis=-1)}
         del found["errors"]
         return {name: values.reshape(-1, values.shape[-1]) for name, values in found.items()}
 
-    def _best_curve(self, found):
+    def _best_curve(self, found: dict[str, NDArray[Any]]) -> int:
         """Which row of `_table` the rules choose from."""
         return int(found["mean_error"].min(axis=1).argmin())

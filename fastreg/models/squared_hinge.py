@@ -1,10 +1,22 @@
 """Linear classification by the squared hinge loss."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fastreg import validation
 from fastreg.models.base import SingleLabelClassifier, fit_problems, read_labels
 from fastreg.path import Problem
+
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from fastreg._types import ClassWeight, Floats, MatrixLike
+    from fastreg.models.base import Labels
 
 
 class SquaredHingeClassifier(SingleLabelClassifier):
@@ -66,23 +78,26 @@ class SquaredHingeClassifier(SingleLabelClassifier):
     ['no', 'yes']
     """
 
+    dual_gap_: Floats
+    n_iter_: NDArray[np.int32]
+
     def __init__(
         self,
-        C=1.0,
+        C: float = 1.0,
         *,
-        l1_ratio=0.0,
-        fit_intercept=True,
-        class_weight=None,
-        max_iter=10_000,
-        tol=1e-10,
-        warm_start=False,
-        verbose=0,
-        standardize=False,
-        penalty_factor=None,
-        lower_bounds=None,
-        upper_bounds=None,
-        n_jobs=None,
-    ):
+        l1_ratio: float = 0.0,
+        fit_intercept: bool = True,
+        class_weight: ClassWeight = None,
+        max_iter: int = 10_000,
+        tol: float = 1e-10,
+        warm_start: bool = False,
+        verbose: int = 0,
+        standardize: bool = False,
+        penalty_factor: ArrayLike | None = None,
+        lower_bounds: ArrayLike | None = None,
+        upper_bounds: ArrayLike | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.C = C
         self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
@@ -97,7 +112,7 @@ class SquaredHingeClassifier(SingleLabelClassifier):
         self.upper_bounds = upper_bounds
         self.n_jobs = n_jobs
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the model.
 
         Parameters
@@ -161,7 +176,7 @@ class SquaredHingeClassifier(SingleLabelClassifier):
         return self
 
 
-def one_against_the_others(labels):
+def one_against_the_others(labels: Labels) -> list[tuple[NDArray[Any], Floats | None]]:
     """[(which rows are of the class (n,), their weights (n,) or None)], a single pair for two classes."""
     if len(labels.classes) == 2:
         return [(labels.codes, labels.weights)]

@@ -1,5 +1,9 @@
 """StabilitySelection: the features that paths select on most halves of the rows."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
@@ -9,6 +13,14 @@ from fastreg import validation
 from fastreg.models.base import one_response
 from fastreg.selection.stability import half_samples, selection_counts
 from fastreg.solve import Task
+
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike, NDArray
+
+    from fastreg._types import Bools, Floats, MatrixLike, Random
 
 _DENSE = 2**24  # entries of `probabilities_` up to which it is an ndarray
 
@@ -94,24 +106,33 @@ class StabilitySelection(SelectorMixin, BaseEstimator):
     array([2, 5])
     """
 
+    alphas_: Floats
+    probabilities_: Floats | Any
+    max_probabilities_: Floats
+    n_selected_mean_: float
+    n_iter_: int
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+    _n_penalised: int | np.integer[Any]
+
     def __init__(
         self,
         *,
-        l1_ratio=1.0,
-        alphas=50,
-        eps=0.05,
-        n_pairs=50,
-        complementary_pairs=True,
-        threshold=0.6,
-        max_features=None,
-        fit_intercept=True,
-        standardize=True,
-        penalty_factor=None,
-        tol=1e-10,
-        max_iter=10_000,
-        random_state=None,
-        n_jobs=None,
-    ):
+        l1_ratio: float = 1.0,
+        alphas: int | ArrayLike = 50,
+        eps: float = 0.05,
+        n_pairs: int = 50,
+        complementary_pairs: bool = True,
+        threshold: float = 0.6,
+        max_features: int | None = None,
+        fit_intercept: bool = True,
+        standardize: bool = True,
+        penalty_factor: ArrayLike | None = None,
+        tol: float = 1e-10,
+        max_iter: int = 10_000,
+        random_state: Random = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.l1_ratio = l1_ratio
         self.alphas = alphas
         self.eps = eps
@@ -127,7 +148,7 @@ class StabilitySelection(SelectorMixin, BaseEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the paths of all half-samples, and count.
 
         Parameters
@@ -198,13 +219,13 @@ class StabilitySelection(SelectorMixin, BaseEstimator):
         return self
 
     @property
-    def error_bound_(self):
+    def error_bound_(self) -> float:
         """Bound of the expected number of irrelevant features among the selected ones."""
         check_is_fitted(self)
         excess = 2 * validation.as_majority(self.threshold, "threshold") - 1
         return self.n_selected_mean_**2 / (excess * max(1, self._n_penalised))
 
-    def plot(self, ax=None, n_labels=8):
+    def plot(self, ax: Axes | None = None, n_labels: int = 8) -> Axes:
         """Draw the probabilities against alpha; needs matplotlib.
 
         Parameters
@@ -223,11 +244,11 @@ class StabilitySelection(SelectorMixin, BaseEstimator):
         check_is_fitted(self)
         return plot_stability(self, ax=ax, n_labels=n_labels)
 
-    def _get_support_mask(self):
+    def _get_support_mask(self) -> Bools:
         check_is_fitted(self)
         return self.max_probabilities_ >= validation.as_majority(self.threshold, "threshold")
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.target_tags.required = True

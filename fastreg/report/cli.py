@@ -1,12 +1,19 @@
 """The command line: ``fastreg`` and ``python -m fastreg``."""
 
+from __future__ import annotations
+
 import argparse
 import os
 import sys
 import warnings
+from typing import TYPE_CHECKING
 
 from fastreg.report import commands
 from fastreg.report.commands import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, NoReturn
 
 DESCRIPTION = """\
 Compare no penalty, L2, L1 and the elastic net on rows that none of them has seen.
@@ -16,11 +23,11 @@ Without a command: on scikit-learn's diabetes data with all products of its colu
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         self.exit(2, f"fastreg: {message} (see {self.prog} --help)\n")
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int | str | None:
     """Run the command line.
 
     Parameters
@@ -64,7 +71,7 @@ def main(argv=None):
     return 2
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     from fastreg import __version__
 
     parser = _Parser(prog="fastreg", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -105,7 +112,7 @@ def _parser():
     return parser
 
 
-def _add_cv(commands):
+def _add_cv(commands: Any) -> None:
     parser = commands.add_parser(
         "cv",
         help="a lasso or elastic net by cross-validation, of numbers or labels, saved for `fastreg predict`",
@@ -129,7 +136,7 @@ def _add_cv(commands):
     _add_options(parser, dict.fromkeys(("plot", "folds", "seed", "degree"), argparse.SUPPRESS))
 
 
-def _add_predict(commands):
+def _add_predict(commands: Any) -> None:
     parser = commands.add_parser(
         "predict",
         help="predict the rows of a file with a saved model",
@@ -142,7 +149,7 @@ def _add_predict(commands):
     parser.add_argument("--out", metavar="FILE.csv", help="write the predictions there (default: stdout)")
 
 
-def _add_path(commands):
+def _add_path(commands: Any) -> None:
     parser = commands.add_parser(
         "path",
         help="coefficients along the whole path of a lasso or elastic net, as CSV",
@@ -160,7 +167,7 @@ def _add_path(commands):
     _add_options(parser, dict.fromkeys(("plot", "degree"), argparse.SUPPRESS))
 
 
-def _add_data(parser):
+def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="CSV, Parquet or svmlight")
     parser.add_argument("--target", metavar="COLUMN", help="the column to predict: numbers or labels; not needed for "
                                                              "svmlight")  # fmt: skip
@@ -168,7 +175,7 @@ def _add_data(parser):
     _add_loss(parser)
 
 
-def _add_loss(parser):
+def _add_loss(parser: argparse.ArgumentParser) -> None:
     from fastreg.loss import LOSSES
 
     text = "by default logistic for a target of two values, multinomial for more texts, squared for other numbers"
@@ -177,7 +184,7 @@ def _add_loss(parser):
     parser.add_argument("--delta", type=float, metavar="D", help=text)
 
 
-def _add_options(parser, defaults):
+def _add_options(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -> None:
     """Those of the options that several commands share for which there is a default."""
     options = {
         "plot": (str, "FILE.png", "draw the result (needs Matplotlib)"),
@@ -194,13 +201,13 @@ def _add_options(parser, defaults):
         )  # fmt: skip
 
 
-def _run(arguments):
+def _run(arguments: argparse.Namespace) -> str:
     """Do what the arguments say and return the text to print."""
     _check(arguments)
     return getattr(commands, arguments.command or "compare")(arguments)
 
 
-def _check(arguments):
+def _check(arguments: argparse.Namespace) -> None:
     if not 0 < arguments.test_size < 1:
         raise UsageError(f"--test-size must lie between 0 and 1, got {arguments.test_size:g}")
     if arguments.folds < 2:
@@ -211,7 +218,7 @@ def _check(arguments):
         raise UsageError(f"--degree must be at least 1, got {arguments.degree}")
 
 
-def _warn(caught):
+def _warn(caught: list[warnings.WarningMessage]) -> None:
     """One line for each kind of warning: the fits of the folds tend to repeat each other."""
     for category in dict.fromkeys(w.category for w in caught):
         messages = [" ".join(str(w.message).split()) for w in caught if w.category is category]
@@ -219,7 +226,7 @@ def _warn(caught):
         print(f"fastreg: warning: {messages[0]}{more}", file=sys.stderr)
 
 
-def _print(text):
+def _print(text: str) -> None:
     # A name from the data must not stop the report on a terminal that cannot show it.
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)

@@ -1,14 +1,23 @@
 """What the commands do: check the options, work, and return the text to print."""
 
+from __future__ import annotations
+
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from fastreg.report.data import Dataset
 
 
 class UsageError(ValueError):
     """An option that cannot be used; the message is one line."""
 
 
-def compare(arguments):
+def compare(arguments: Namespace) -> str:
     """Compare penalties on a file, or without one on the diabetes data.
 
     Parameters
@@ -56,7 +65,7 @@ def compare(arguments):
     return text
 
 
-def fit(arguments):
+def fit(arguments: Namespace) -> str:
     """Fit a file block by block."""
     _check_fit(arguments)
 
@@ -80,7 +89,7 @@ def fit(arguments):
     return text
 
 
-def cv(arguments):
+def cv(arguments: Namespace) -> str:
     """Choose the penalty by cross-validation, and save the model."""
     _check_penalty(arguments.alphas, arguments.l1_ratio)
     _check_outputs(arguments)
@@ -109,7 +118,7 @@ def cv(arguments):
     return text.rstrip("\n")
 
 
-def predict(arguments):
+def predict(arguments: Namespace) -> str:
     """Predict the rows of a file; the score goes to stderr."""
     if arguments.plot is not None:
         raise UsageError("--plot does not go with predict")
@@ -131,7 +140,7 @@ def predict(arguments):
     return text
 
 
-def path(arguments):
+def path(arguments: Namespace) -> str:
     """Fit a path and write its coefficients."""
     _check_penalty(arguments.alphas, [arguments.l1_ratio])
     _check_outputs(arguments)
@@ -148,7 +157,7 @@ def path(arguments):
     return text
 
 
-def _problem(arguments):
+def _problem(arguments: Namespace) -> Dataset:
     """The data that the arguments name, with features of different names."""
     from fastreg.report import inputs
     from fastreg.report.data import DataError, expand
@@ -173,14 +182,14 @@ def _problem(arguments):
     return data
 
 
-def _check_outputs(arguments):
+def _check_outputs(arguments: Namespace) -> None:
     if arguments.plot is not None:
         _check_plot(arguments.plot)
     if arguments.out is not None:
         _check_writable("--out", arguments.out)
 
 
-def _check_penalty(alphas, l1_ratios):
+def _check_penalty(alphas: int, l1_ratios: Sequence[float]) -> None:
     for ratio in l1_ratios:
         if not 0 < ratio <= 1:
             raise UsageError(f"--l1-ratio must lie above 0 and not above 1, got {ratio:g}")
@@ -188,7 +197,7 @@ def _check_penalty(alphas, l1_ratios):
         raise UsageError(f"--alphas must be at least 1, got {alphas}")
 
 
-def _check_delta(arguments):
+def _check_delta(arguments: Namespace) -> None:
     delta = arguments.delta
     if delta is not None and arguments.loss != "huber":
         raise UsageError("--delta goes with --loss huber alone")
@@ -196,7 +205,7 @@ def _check_delta(arguments):
         raise UsageError(f"--delta must be positive and finite, got {delta:g}")
 
 
-def _check_scoring(scoring):
+def _check_scoring(scoring: str | None) -> None:
     from sklearn.metrics import get_scorer_names
 
     if scoring not in (None, "deviance", "mse", "mae", *get_scorer_names()):
@@ -204,7 +213,7 @@ def _check_scoring(scoring):
                          "accuracy, balanced_accuracy, roc_auc, f1, neg_log_loss, r2")  # fmt: skip
 
 
-def _check_fit(arguments):
+def _check_fit(arguments: Namespace) -> None:
     l1_ratio, alphas, ridge, rows = arguments.l1_ratio, arguments.alphas, arguments.ridge, arguments.block_rows
     if arguments.plot is not None:
         raise UsageError("--plot does not go with fit")
@@ -222,7 +231,7 @@ def _check_fit(arguments):
         _check_writable("--out", arguments.out)
 
 
-def _check_plot(path):
+def _check_plot(path: str) -> None:
     """Refuse now what could not be written after the work."""
     from fastreg.report.plots import require_matplotlib
 
@@ -236,7 +245,7 @@ def _check_plot(path):
     _check_writable("--plot", path)
 
 
-def _check_writable(option, path):
+def _check_writable(option: str, path: str) -> None:
     folder = os.path.dirname(path) or "."
     if os.path.isdir(path) or not os.path.isdir(folder):
         raise UsageError(f"{option} {path}: {'a folder has this name' if os.path.isdir(path) else 'no such folder'}")

@@ -1,9 +1,12 @@
 """Which penalty, and what does it buy: the same rows, folds and certificate for four ways to fit."""
 
+from __future__ import annotations
+
 import math
 import warnings
 from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,19 +17,28 @@ from fastreg.report.losses import CLASS_LOSSES, check_classes, codes_of, null_de
 from fastreg.solve.ridge import fit_ridge
 from fastreg.solve.ridge_data import RidgeData, spreads
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from fastreg._types import Floats, Ints
+    from fastreg.report.data import Dataset
+
 
 @dataclass(frozen=True, slots=True)
 class Curve:
     """Solutions along alphas; the part of a RegularizationPath that choosing and plotting need."""
 
-    alphas: np.ndarray
-    coefs: np.ndarray  # (p, L), dense here, CSC in a RegularizationPath
-    intercepts: np.ndarray
-    relative_gaps: np.ndarray
-    feature_names: np.ndarray
+    alphas: Floats
+    coefs: Floats  # (p, L), dense here, CSC in a RegularizationPath
+    intercepts: Floats
+    relative_gaps: Floats
+    feature_names: NDArray[Any]
 
     @property
-    def n_nonzero(self):
+    def n_nonzero(self) -> Any:
         return np.count_nonzero(self.coefs, axis=0)
 
 
@@ -63,20 +75,20 @@ class Entry:
 
     penalty: str
     alpha: float
-    coef: np.ndarray
+    coef: Floats
     intercept: float
     cv_error: float
     test_error: float
     test_share: float
-    accuracy: float | None
-    test_errors: np.ndarray
+    accuracy: float | Any
+    test_errors: Floats
     certificate: float
     edge: bool
     seconds: float
-    path: object
+    path: Any
 
     @property
-    def n_features(self):
+    def n_features(self) -> int:
         return int(np.count_nonzero(self.coef if self.coef.ndim == 1 else self.coef.any(axis=1)))
 
 
@@ -87,18 +99,25 @@ class Comparison:
     `null_error` and `null_accuracy` are those of the null model of the training rows on the held-out rows.
     """
 
-    data: object
+    data: Dataset
     n_train: int
     n_test: int
     folds: int
     seed: int
-    scale: np.ndarray  # (p,) standard deviations of the training columns
+    scale: Floats  # (p,) standard deviations of the training columns
     null_error: float
     null_accuracy: float | None
-    entries: tuple
+    entries: tuple[Entry, ...]
 
 
-def compare(data, *, test_size=0.25, folds=10, seed=0, progress=None):
+def compare(
+    data: Dataset,
+    *,
+    test_size: float = 0.25,
+    folds: int = 10,
+    seed: int = 0,
+    progress: Callable[..., Any] | None = None,
+) -> Comparison:
     """Hold out rows, choose alpha by cross-validation within the others, refit, score.
 
     Columns are standardized within each fit, so nothing of a fold or of the held-out rows enters it.
@@ -143,6 +162,7 @@ def compare(data, *, test_size=0.25, folds=10, seed=0, progress=None):
         parts = [order[k::folds] for k in range(folds)]  # of each class as many
     else:
         parts = np.array_split(order, folds)
+    ways: dict[str, Any]
     if data.loss == "squared":
         ways = {
             "none (least squares)": _Ridge(np.zeros(1), data.feature_names),
@@ -163,11 +183,11 @@ def compare(data, *, test_size=0.25, folds=10, seed=0, progress=None):
     total, done = len(ways) * (folds + 1), 0
     entries = []
 
-    def unit(mean):
+    def unit(mean: float) -> float:
         """A mean of errors as it is shown: of squares the root."""
         return math.sqrt(mean) if data.loss == "squared" else float(mean)
 
-    def fitted():
+    def fitted() -> None:
         nonlocal done
         done += 1
         if progress is not None:
@@ -207,7 +227,7 @@ def compare(data, *, test_size=0.25, folds=10, seed=0, progress=None):
     )  # fmt: skip
 
 
-def split(n, test_size, folds, seed, codes=None):
+def split(n: int, test_size: float, folds: int, seed: int, codes: NDArray[Any] | None = None) -> tuple[Ints, Ints]:
     """Seeded split of n rows into training and held-out rows, both sorted; with codes (n,) in the same shares of each.
 
     Returns
@@ -231,7 +251,7 @@ def split(n, test_size, folds, seed, codes=None):
     return np.sort(order[held_out:]), np.sort(order[:held_out])
 
 
-def reading(comparison):
+def reading(comparison: Comparison) -> str:
     """One sentence that says which penalty the numbers favour and what it buys, or that none does.
 
     The choice is the one of cross-validation; the held-out rows only report. Two fits are told apart by the sign test:
@@ -284,7 +304,7 @@ def reading(comparison):
     return parts[0] + (", " if verdict.startswith("but") else ": ") + "; ".join(parts[1:]) + "."
 
 
-def _standard_score(entry, other):
+def _standard_score(entry: Entry, other: Entry) -> tuple[float, int]:
     """Of `entry` being better than `other`, and the number of held-out rows on which it is closer."""
     difference = other.test_errors - entry.test_errors
     wins, losses = int((difference > 0).sum()), int((difference < 0).sum())
@@ -297,10 +317,10 @@ def _standard_score(entry, other):
 class _Sparse:
     """L1 or elastic net."""
 
-    def __init__(self, l1_ratio):
+    def __init__(self, l1_ratio: float) -> None:
         self._l1_ratio = l1_ratio
 
-    def search(self, X, y, parts, fitted):
+    def search(self, X: Any, y: NDArray[Any], parts: list[Ints], fitted: Callable[[], Any]) -> tuple[Any, Floats]:
         """The path on all rows, and squared errors (L,) of each part by fits on the others, added up."""
         from fastreg.models import ElasticNetCV
 
@@ -319,10 +339,10 @@ class _Sparse:
 class _Ridge:
     """Ridge, or least squares if the only alpha is 0."""
 
-    def __init__(self, alphas, feature_names):
+    def __init__(self, alphas: Floats, feature_names: NDArray[Any]) -> None:
         self._alphas, self._feature_names = alphas, feature_names
 
-    def fit(self, X, y):
+    def fit(self, X: Any, y: NDArray[Any]) -> Curve:
         data = RidgeData(X, y[:, None])
         spread = spreads(data)
         data.factor = np.where(spread > 0, spread**2, np.inf)
@@ -332,7 +352,7 @@ class _Ridge:
         certificate = np.where(self._alphas > 0, solution.dual_gaps / null, solution.residuals)
         return Curve(self._alphas, solution.coefs, solution.intercepts, certificate, self._feature_names)
 
-    def search(self, X, y, parts, fitted):
+    def search(self, X: Any, y: NDArray[Any], parts: list[Ints], fitted: Callable[[], Any]) -> tuple[Curve, Floats]:
         """As that of `_Sparse`."""
         path = self.fit(X, y)
         fitted()
@@ -347,10 +367,10 @@ class _Ridge:
 class _Loss:
     """Another loss than the squared one, all folds in one batch."""
 
-    def __init__(self, data, l1_ratio, alphas):
+    def __init__(self, data: Dataset, l1_ratio: float, alphas: int | Floats) -> None:
         self._data, self._l1_ratio, self._alphas = data, l1_ratio, alphas
 
-    def search(self, X, y, parts, fitted):
+    def search(self, X: Any, y: NDArray[Any], parts: list[Ints], fitted: Callable[[], Any]) -> tuple[Any, Floats]:
         """As that of `_Sparse`, with deviances in place of squares."""
         splits = [(np.setdiff1d(np.arange(len(y)), part), part) for part in parts]
         with warnings.catch_warnings():
@@ -361,12 +381,12 @@ class _Loss:
         return search.paths[0], search.found.scores[0] @ search.found.fold_weights
 
 
-def _predict(path, X, k):
+def _predict(path: Any, X: Any, k: int) -> Floats:
     """Linear predictors at the k-th alpha of a path."""
     return X @ _column(path.coefs, k) + path.intercepts[k]
 
 
-def _column(coefs, k):
+def _column(coefs: Any, k: int) -> Floats:
     """Coefficients (p,) or (p, K) at the k-th alpha."""
     if isinstance(coefs, list):
         return np.column_stack([_column(part, k) for part in coefs])

@@ -1,11 +1,22 @@
 """Data for the command line: a CSV file or the diabetes data, as numbers with names."""
 
+from __future__ import annotations
+
 import csv
 import math
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from fastreg._types import Floats, Loss
 
 _MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"})
 _DELIMITERS = ",;\t|"
@@ -46,25 +57,25 @@ class Dataset:
         Labels in ascending order, for losses of classes.
     """
 
-    X: np.ndarray
-    y: np.ndarray
-    feature_names: np.ndarray
+    X: Any
+    y: Floats
+    feature_names: NDArray[Any]
     target: str
     title: str
-    notes: tuple = ()
-    columns: tuple = ()
+    notes: tuple[str, ...] = ()
+    columns: tuple[Any, ...] = ()
     degree: int = 1
-    loss: str = "squared"
+    loss: Loss = "squared"
     delta: float = 1.35
-    classes: np.ndarray | None = None
+    classes: NDArray[Any] | Any = None
 
     @property
-    def response(self):
+    def response(self) -> NDArray[Any]:
         """y as `fit_path` takes it: numbers, or labels."""
         return self.y if self.classes is None else self.classes[self.y.astype(np.intp)]
 
 
-def load_diabetes():
+def load_diabetes() -> Dataset:
     """Scikit-learn's diabetes data in their original units.
 
     Returns
@@ -82,7 +93,7 @@ def load_diabetes():
     return Dataset(raw.data, raw.target, np.array(raw.feature_names), "disease progression", "diabetes (scikit-learn)")
 
 
-def expand(data, degree):
+def expand(data: Dataset, degree: int) -> Dataset:
     """Add all products of columns up to a degree, powers included.
 
     Powers of a 0/1 or otherwise two-valued column repeat it; they are kept, since a penalty copes with them and
@@ -125,7 +136,7 @@ def expand(data, degree):
     return replace(data, X=X, feature_names=names, notes=(*data.notes, note), degree=degree)
 
 
-def read_csv(path, target, drop=()):
+def read_csv(path: Any, target: str, drop: Sequence[str] = ()) -> Dataset:
     """Read a CSV file with a header into numbers.
 
     The delimiter (comma, semicolon, tab or bar) is the one that splits the header most; with semicolons a decimal
@@ -171,23 +182,23 @@ class CsvTable:
         Whether ``1,5`` is a number.
     """
 
-    def __init__(self, file):
+    def __init__(self, file: Any) -> None:
         self.file = file
         self.header, self._lines, self._rows, delimiter = _records(file)
         self.n_rows = len(self._rows)
         self.decimal_comma = delimiter == ";"
 
-    def place(self, i):
+    def place(self, i: int) -> str:
         """Row number i, as an error message calls it."""
         return f"line {self._lines[i]}"
 
-    def cells(self, name):
+    def cells(self, name: str) -> list[str]:
         """The stripped cells of a column."""
         j = self.header.index(name)
         return [row[j].strip() for row in self._rows]
 
 
-def encode(table, target, drop=()):
+def encode(table: Any, target: str, drop: Sequence[str] = ()) -> Dataset:
     """Turn the columns of a table into features.
 
     Parameters
@@ -209,7 +220,7 @@ def encode(table, target, drop=()):
     path = table.file
     _check_header(path, table.header, target, drop)
 
-    def column(name):
+    def column(name: str) -> tuple[Any, Floats | None]:
         """Cells, and the numbers in them or None."""
         cells = table.cells(name)
         if isinstance(cells, np.ndarray):
@@ -222,6 +233,8 @@ def encode(table, target, drop=()):
     if (y == y[0]).all():
         only = repr(str(y[0])) if y.dtype.kind == "U" else f"{y[0]:g}"
         raise DataError(f"{path}: the target '{target}' is {only} in every row: there is nothing to predict")
+    blocks: list[Floats]
+    columns: list[tuple[str, Any]]
     blocks, names, columns = [], [], []
     for name in table.header:
         if name == target or name in drop:
@@ -241,18 +254,18 @@ def encode(table, target, drop=()):
         names.extend(level_name(name, level) for level in columns[-1][1])
     if not blocks:
         raise DataError(f"{path}: no column is left to predict '{target}' from")
-    notes = ()
+    notes: tuple[str, ...] = ()
     if texts := [f"'{name}' ({len(levels)})" for name, levels in columns if levels is not None]:
         notes = (f"text columns, one 0/1 feature per level, all levels kept: {', '.join(texts)}",)
     return Dataset(np.hstack(blocks), y, np.array(names), target, str(path), notes, tuple(columns))
 
 
-def level_name(column, level):
+def level_name(column: str, level: str) -> str:
     """The name of the 0/1 feature of one level of a text column."""
     return f"{column}={level}"
 
 
-def _records(path):
+def _records(path: Any) -> tuple[Any, list[int], list[list[str]], str]:
     """Header, line numbers, rows and delimiter; every row as long as the header."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -284,7 +297,7 @@ def _records(path):
     return header, lines, rows, delimiter
 
 
-def _check_header(path, header, target, drop):
+def _check_header(path: Any, header: list[str], target: str, drop: Sequence[str]) -> None:
     for j, name in enumerate(header):
         if not name:
             header[j] = name = f"column {j + 1}"
@@ -303,7 +316,7 @@ def _check_header(path, header, target, drop):
         raise DataError(f"--target and --drop both name '{target}'")
 
 
-def _check_missing(table, name, target, cells):
+def _check_missing(table: Any, name: str, target: str, cells: list[str]) -> None:
     for i, cell in enumerate(cells):
         if cell.lower() in _MISSING:
             shown, place = f" ('{cell}')" if cell else "", table.place(i)
@@ -311,7 +324,7 @@ def _check_missing(table, name, target, cells):
                             f"fill it in, remove the {place.split()[0]}{_or_drop(name, target)}")  # fmt: skip
 
 
-def _numbers(table, name, target, cells):
+def _numbers(table: Any, name: str, target: str, cells: list[str]) -> Floats | None:
     """The column as float64, or None if it holds text; a few stray texts among numbers are an error."""
     values = np.empty(len(cells))
     stray = None
@@ -334,7 +347,7 @@ def _numbers(table, name, target, cells):
     return None
 
 
-def _number(cell, decimal_comma):
+def _number(cell: str, decimal_comma: bool) -> float | None:
     if decimal_comma and cell.count(",") == 1 and "." not in cell:
         cell = cell.replace(",", ".")
     if "_" in cell:  # float() reads 1_000, a file does not mean it
@@ -345,9 +358,9 @@ def _number(cell, decimal_comma):
         return None
 
 
-def _or_drop(name, target):
+def _or_drop(name: str, target: str) -> str:
     return "" if name == target else f", or leave the column out with --drop {_quoted(name)}"
 
 
-def _quoted(name):
+def _quoted(name: str) -> str:
     return f"'{name}'" if " " in name else name

@@ -1,8 +1,21 @@
 """What a classifier makes of two features."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fastreg.report.plots import line_style, new_axes, require_matplotlib
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+    from fastreg._types import Floats, MatrixLike
 
 _STEPS = 300  # of the grid, in each direction, and fewer of many features
 _LEAST_STEPS = 50
@@ -11,7 +24,9 @@ _CELLS = 10**6  # of those that are predicted at a time
 _MARGIN = 0.05  # of the range, on each side
 
 
-def plot_decision_boundary(model, X, y, features=(0, 1), ax=None):
+def plot_decision_boundary(
+    model: Any, X: MatrixLike, y: ArrayLike, features: Sequence[int | str] = (0, 1), ax: Axes | None = None
+) -> Axes:
     """Draw the regions of a classifier over two features, the boundaries between them, and the rows.
 
     Other features are held at their means over X; the regions are a section through these. A row is a dot in the
@@ -63,11 +78,11 @@ def plot_decision_boundary(model, X, y, features=(0, 1), ax=None):
     across, up = (_range(columns[:, [j]], steps) for j in (a, b))
     centre = np.asarray(columns.mean(axis=0)).ravel()
     points = np.column_stack([values.ravel() for values in np.meshgrid(across, up)])
-    margins = []
+    margins: Any = []
     for part in np.array_split(points, -(-points.shape[0] * len(centre) // _CELLS)):
         grid = np.tile(centre, (len(part), 1))
         grid[:, [a, b]] = part
-        margins.append(_margins(model, grid if names is None else type(X)(dict(zip(names, grid.T, strict=True)))))
+        margins.append(_margins(model, grid if names is None else type(X)(dict(zip(names, grid.T, strict=True)))))  # type: ignore[call-arg, call-overload]  # a frame
     margins = np.vstack(margins).reshape(steps, steps, len(classes))
 
     ax = new_axes() if ax is None else ax
@@ -96,7 +111,7 @@ def plot_decision_boundary(model, X, y, features=(0, 1), ax=None):
     return ax
 
 
-def _columns(X):
+def _columns(X: Any) -> tuple[list[Any] | None, Any]:
     """Column names, or None, and X as an ndarray or a sparse matrix of columns."""
     if hasattr(X, "columns"):
         return list(X.columns), X.to_numpy()
@@ -108,7 +123,7 @@ def _columns(X):
     return None, X
 
 
-def _pair(features, names, p):
+def _pair(features: Any, names: list[Any] | None, p: int) -> list[int]:
     """The numbers of two columns."""
     given = [features] if isinstance(features, str) else list(features)
     numbers = []
@@ -124,13 +139,13 @@ def _pair(features, names, p):
     return numbers
 
 
-def _range(column, steps):
+def _range(column: Floats, steps: int) -> Floats:
     low, high = float(column.min()), float(column.max())
     margin = _MARGIN * (high - low) or 1.0
     return np.linspace(low - margin, high + margin, steps)
 
 
-def _margins(model, X):
+def _margins(model: Any, X: Any) -> Floats:
     """(m, K) by how much each class is ahead of the best other one."""
     if hasattr(model, "decision_function"):
         decision = np.asarray(model.decision_function(X))

@@ -1,5 +1,7 @@
 """Cross-validation and paths for the command line: fit with a counter, say what came out."""
 
+from __future__ import annotations
+
 import csv
 import math
 import re
@@ -8,6 +10,7 @@ from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, replace
 from time import perf_counter
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +21,16 @@ from fastreg.report.progress import Progress
 from fastreg.report.selection_plots import error_name
 from fastreg.report.table import _wrap, format_table
 from fastreg.result import RegularizationPath
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any, TextIO
+
+    from matplotlib.figure import Figure
+
+    from fastreg._types import Floats, Rule, Splits
+    from fastreg.report.data import Dataset
+    from fastreg.report.loss_search import LossSearch
 
 _LARGEST_COEFS = 15  # in the table
 _SHOWN = 15  # alphas in the table
@@ -43,15 +56,15 @@ class Search:
     seconds : float
     """
 
-    data: object
-    model: object
-    splits: list
+    data: Dataset
+    model: Any
+    splits: Splits
     seed: int
     null: float
     seconds: float
 
     @property
-    def rules(self):
+    def rules(self) -> dict[str, Any]:
         """For "min" and "1se": l1_ratio, alpha, errors, features, share of the deviance, accuracy, edge of the grid?
 
         The share is None where the error is not the deviance, the accuracy where there are no classes.
@@ -81,18 +94,28 @@ class Search:
 class ChosenPath:
     """For a loss other than the squared one what `ElasticNetCV` has under the same names; `coef_` may be (p, K)."""
 
-    coef_: np.ndarray
-    intercept_: float | np.ndarray
+    coef_: Floats
+    intercept_: float | Floats
     alpha_: float
     alpha_min_: float
     alpha_1se_: float
-    cv_results_: dict
+    cv_results_: dict[str, Any]
     scoring: str
     selection_rule: str
     standardize: bool
 
 
-def search(data, *, l1_ratios=(1.0,), alphas=100, folds=10, seed=0, rule="min", standardize=True, scoring=None):
+def search(
+    data: Dataset,
+    *,
+    l1_ratios: Sequence[float] = (1.0,),
+    alphas: int = 100,
+    folds: int = 10,
+    seed: int = 0,
+    rule: Rule = "min",
+    standardize: bool = True,
+    scoring: str | None = None,
+) -> Search:
     """Choose alpha, and l1_ratio, by cross-validation with shuffled folds, and fit all rows.
 
     Parameters
@@ -132,7 +155,7 @@ def search(data, *, l1_ratios=(1.0,), alphas=100, folds=10, seed=0, rule="min", 
     with _counted((folds + 1) * len(l1_ratios) * alphas) as verbose:
         if data.loss == "squared":
             scoring = None if scoring == "deviance" else scoring
-            model = ElasticNetCV(
+            model: Any = ElasticNetCV(
                 l1_ratio=l1_ratios[0] if len(l1_ratios) == 1 else list(l1_ratios), alphas=alphas, cv=splits,
                 standardize=standardize, selection_rule=rule, scoring=scoring, verbose=verbose,
             )  # fmt: skip
@@ -149,7 +172,7 @@ def search(data, *, l1_ratios=(1.0,), alphas=100, folds=10, seed=0, rule="min", 
     return Search(data, model, splits, seed, float(null), perf_counter() - start)
 
 
-def _chosen(search, l1_ratios, rule, scoring, standardize):
+def _chosen(search: LossSearch, l1_ratios: Sequence[float], rule: str, scoring: str, standardize: bool) -> ChosenPath:
     """The solution that a rule takes from a `LossSearch`."""
     found = search.found
     (r, least), (_, one_se) = found.best(), found.within_one_se()
@@ -170,7 +193,7 @@ def _chosen(search, l1_ratios, rule, scoring, standardize):
     return ChosenPath(coef, intercept, alphas[i], alphas[least], alphas[one_se], results, scoring, rule, standardize)
 
 
-def format_search(found):
+def format_search(found: Search) -> str:
     """The report of `fastreg cv`.
 
     Parameters
@@ -210,7 +233,7 @@ def format_search(found):
     return _layout(lines)
 
 
-def _rules_table(rules, chosen, share):
+def _rules_table(rules: dict[str, Any], chosen: str, share: str) -> str:
     """What the rules choose, with those of share and accuracy that there are."""
     one = next(iter(rules.values()))
     more = [[share, *(_share(one.share) for one in rules.values())]] if one.share is not None else []
@@ -226,15 +249,15 @@ def _rules_table(rules, chosen, share):
     )  # fmt: skip
 
 
-def _share_name(loss):
+def _share_name(loss: str) -> str:
     return "R^2" if loss == "squared" else "D^2"
 
 
-def _share(value):
+def _share(value: float) -> str:
     return f"{value:.3f}" if value > -100 else f"{value:.2g}"
 
 
-def _largest(data, coef, intercept):
+def _largest(data: Dataset, coef: Floats, intercept: Any) -> list[str]:
     """Lines with the coefficients of most effect."""
     if not coef.any():
         return [f"No feature is in the model: it predicts {_prediction(data, intercept)} for every row."]
@@ -245,7 +268,7 @@ def _largest(data, coef, intercept):
     order = np.argsort(-np.abs(effects), kind="stable")[:_LARGEST_COEFS]
     more = f" ({len(order)} of {len(used)} shown)" if len(order) < len(used) else ""
 
-    def row(name, k, *numbers):
+    def row(name: str, k: int, *numbers: str) -> list[str]:
         return [name, *([label_text(data.classes[k])] if several else []), *numbers]
 
     lines = [
@@ -264,14 +287,14 @@ def _largest(data, coef, intercept):
     return lines
 
 
-def _prediction(data, z):
+def _prediction(data: Dataset, z: Any) -> str:
     """What a linear predictor stands for, in words."""
     if data.classes is not None:
         return label_text(data.classes[codes_of(data.loss, np.asarray(z))])
     return f"{np.exp(z) if data.loss == 'poisson' else z:.6g}"
 
 
-def _deviations(X):
+def _deviations(X: Any) -> Floats:
     """Standard deviations of the columns of a dense or sparse X."""
     if not hasattr(X, "multiply"):
         return X.std(axis=0)
@@ -293,14 +316,14 @@ class FittedPath:
     seconds : float
     """
 
-    data: object
+    data: Dataset
     path: RegularizationPath
     l1_ratio: float
     standardize: bool
     seconds: float
 
 
-def fit(data, *, l1_ratio=1.0, alphas=100, standardize=False):
+def fit(data: Dataset, *, l1_ratio: float = 1.0, alphas: int = 100, standardize: bool = False) -> FittedPath:
     """Fit a path to all rows.
 
     Parameters
@@ -331,7 +354,7 @@ def fit(data, *, l1_ratio=1.0, alphas=100, standardize=False):
     return FittedPath(data, path, l1_ratio, standardize, perf_counter() - start)
 
 
-def format_path(fitted):
+def format_path(fitted: FittedPath) -> str:
     """The report of `fastreg path`.
 
     Parameters
@@ -363,7 +386,7 @@ def format_path(fitted):
     ])  # fmt: skip
 
 
-def write_path(fitted, file):
+def write_path(fitted: FittedPath, file: str) -> None:
     """Write a path as CSV: a line for each alpha, a column for each feature that enters, all digits.
 
     For the multinomial loss a line for each alpha and class.
@@ -387,7 +410,7 @@ def write_path(fitted, file):
     intercepts = path.intercepts.reshape(len(path.alphas), -1)
     with open(file, "w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out)
-        share = _share_name(data.loss).replace("^", "").lower()
+        share: Any = _share_name(data.loss).replace("^", "").lower()
         writer.writerow(["alpha", *["class"] * several, "intercept", "n_features", share, "relative_gap",
                          *data.feature_names[used].tolist()])  # fmt: skip
         for i, count in enumerate(path.n_nonzero.tolist()):
@@ -397,7 +420,7 @@ def write_path(fitted, file):
                 writer.writerow([alpha, *label, level, count, share, gap, *coefs])
 
 
-def save_search(found, file):
+def save_search(found: Search, file: str) -> None:
     """Draw the error against alpha and save the picture.
 
     Parameters
@@ -421,7 +444,7 @@ def save_search(found, file):
     figure.savefig(file, dpi=150)
 
 
-def save_path(fitted, file):
+def save_path(fitted: FittedPath, file: str) -> None:
     """Draw the coefficients against alpha, per standard deviation if the columns were standardized, and save them.
 
     Parameters
@@ -443,7 +466,7 @@ def save_path(fitted, file):
     figure.savefig(file, dpi=150)
 
 
-def _figure(data, panels=1):
+def _figure(data: Dataset, panels: int = 1) -> tuple[Figure, Any]:
     """A figure with a title, and its axes: an array of them for more than one panel."""
     from matplotlib.figure import Figure
 
@@ -454,21 +477,21 @@ def _figure(data, panels=1):
     return figure, panel_axes(figure, panels)
 
 
-def _check_varies(data):
+def _check_varies(data: Dataset) -> None:
     if not hasattr(data.X, "multiply") and not (data.X.min(axis=0) < data.X.max(axis=0)).any():
         raise DataError("no feature varies: there is nothing to predict from")
 
 
-def _head(data):
+def _head(data: Dataset) -> list[str]:
     n, p = data.X.shape
     return [f"{data.title}: predict '{data.target}', {_many(n, 'row')}, {_many(p, 'feature')}", *data.notes]
 
 
-def _many(count, noun):
+def _many(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
-def _kind(ratios, loss):
+def _kind(ratios: Any, loss: str) -> str:
     if loss != "squared":
         penalty = "L1" if list(ratios) == [1] else f"L1 + L2 (l1_ratio {', '.join(f'{r:g}' for r in ratios)})"
         return f"{loss} loss, {penalty} penalty"
@@ -477,13 +500,13 @@ def _kind(ratios, loss):
     return "lasso" if ratios[0] == 1 else f"elastic net with l1_ratio {ratios[0]:g}"
 
 
-def _layout(lines):
+def _layout(lines: Iterable[str | None]) -> str:
     """Long lines wrapped; None is an empty one."""
     return "\n".join("" if line is None else line if "\n" in line else _wrap(line) for line in lines)
 
 
 @contextmanager
-def _counted(total):
+def _counted(total: int) -> Iterator[int]:
     """What to pass as `verbose`: on a terminal, what a fit then reports becomes a `Progress` of so many fits."""
     if not sys.stderr.isatty():
         yield 0
@@ -499,15 +522,15 @@ def _counted(total):
 class _Reports:
     """A stream that takes the percentages out of what passes through."""
 
-    def __init__(self, stream, progress, total):
+    def __init__(self, stream: TextIO, progress: Any, total: int) -> None:
         self._stream, self._progress, self._total = stream, progress, total
 
-    def write(self, text):
+    def write(self, text: str) -> int:
         percent = re.fullmatch(r"\rfastreg: (\d+)% solved\n?", text)
         if percent is None:
             return self._stream.write(text)
         self._progress(math.floor(int(percent[1]) * self._total / 100), self._total)
         return len(text)
 
-    def flush(self):
+    def flush(self) -> None:
         self._stream.flush()

@@ -1,12 +1,19 @@
 """Files of other kinds than CSV: Parquet tables, and svmlight, whose rows stay sparse."""
 
+from __future__ import annotations
+
 import os
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastreg.report.data import _LARGEST, CsvTable, DataError, Dataset, encode
 from fastreg.report.stream import _is_parquet, _missing, _unusable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
 _SVMLIGHT_ENDINGS = (".svmlight", ".libsvm", ".svm")
 _NUMBER = r"[-+]?[\d.]+([eE][-+]?\d+)?"
@@ -15,7 +22,7 @@ _SVMLIGHT_LINE = re.compile(rf"\s*{_NUMBER}(\s+qid:\d+)?(\s+\d+:{_NUMBER})+\s*(#
 _LOOK = 1 << 16  # characters of a file that are looked at to tell what it is
 
 
-def open_table(file):
+def open_table(file: str) -> Any:
     """A CSV or Parquet file.
 
     Parameters
@@ -34,7 +41,7 @@ def open_table(file):
     return ParquetTable(file) if _is_parquet(file) else CsvTable(file)
 
 
-def read_table(file, target, drop=()):
+def read_table(file: str, target: str, drop: Sequence[str] = ()) -> Dataset:
     """`read_csv` for CSV and Parquet files.
 
     Parameters
@@ -71,7 +78,7 @@ class ParquetTable:
 
     decimal_comma = False
 
-    def __init__(self, file):
+    def __init__(self, file: str) -> None:
         try:
             import pyarrow as pa
             from pyarrow import parquet
@@ -89,11 +96,11 @@ class ParquetTable:
         if not self.n_rows:
             raise DataError(f"{file}: there are no rows")
 
-    def place(self, i):
+    def place(self, i: int) -> str:
         """Row number i, as an error message calls it."""
         return f"row {i + 1}"
 
-    def cells(self, name):
+    def cells(self, name: str) -> Any:
         """A column: an ndarray of numbers, or the stripped cells of a text column, empty where there is none."""
         import pyarrow as pa
 
@@ -120,11 +127,11 @@ class ParquetTable:
         return values
 
 
-def _broken(file, error):
+def _broken(file: str, error: Exception) -> DataError:
     return DataError(f"{file}: not a Parquet file that can be read: {error}")
 
 
-def is_svmlight(file):
+def is_svmlight(file: str) -> bool:
     """Whether a file is in svmlight format: by its name, or by its first line with more than a number or a comment.
 
     Parameters
@@ -152,7 +159,7 @@ def is_svmlight(file):
     return False
 
 
-def read_svmlight(file):
+def read_svmlight(file: str) -> Any:
     """The rows of a file in svmlight format.
 
     Parameters
@@ -187,7 +194,7 @@ def read_svmlight(file):
     return X, y
 
 
-def svmlight_problem(file, target=None):
+def svmlight_problem(file: str, target: str | None = None) -> Dataset:
     """A file in svmlight format as a regression problem; features are called by their indices in the file.
 
     Parameters

@@ -1,7 +1,10 @@
 """Cross-validation of paths of any loss but the squared one, all folds in one batch."""
 
+from __future__ import annotations
+
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +13,13 @@ from fastreg.path import Problem, as_path, fit_path, tasks_of
 from fastreg.report.data import DataError
 from fastreg.report.losses import CLASS_LOSSES, codes_of
 from fastreg.selection.cross_validation import CrossValidation, cross_validate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
+
+    from fastreg._types import Floats, Ints, Splits
+    from fastreg.report.data import Dataset
 
 _RIDGE_GRID = (1e3, 1e-5)  # ends of a grid without an L1 penalty, in units of the lasso's first alpha
 
@@ -28,11 +38,20 @@ class LossSearch:
     """
 
     found: CrossValidation
-    paths: list
-    accuracies: np.ndarray | None
+    paths: list[Any]
+    accuracies: Floats | None
 
 
-def search_paths(data, l1_ratios, alphas, splits, *, scoring="deviance", standardize=True, verbose=0):
+def search_paths(
+    data: Dataset,
+    l1_ratios: Sequence[float],
+    alphas: Any,
+    splits: Splits,
+    *,
+    scoring: str = "deviance",
+    standardize: bool = True,
+    verbose: int = 0,
+) -> LossSearch:
     """Fit the paths of some l1_ratios on all rows and without each fold.
 
     Parameters
@@ -58,7 +77,7 @@ def search_paths(data, l1_ratios, alphas, splits, *, scoring="deviance", standar
     """
     X, loss = data.X, data.loss
     n, p = X.shape
-    shared = {"loss": loss, "delta": data.delta, "standardize": standardize}
+    shared: dict[str, Any] = {"loss": loss, "delta": data.delta, "standardize": standardize}
     first = fit_path(X, data.response, alphas=1, **shared).alpha_max if isinstance(alphas, int) else None
     whole = []
     for ratio in l1_ratios:
@@ -71,7 +90,7 @@ def search_paths(data, l1_ratios, alphas, splits, *, scoring="deviance", standar
         whole += tasks_of(X, Problem(data.response, l1_ratio=ratio, alphas=grid, **shared), {})
     judge, hits = _judge(loss, data.delta, scoring), []
 
-    def error(y, z, weights, rows):
+    def error(y: Floats, z: Floats, weights: Floats | None, rows: Ints) -> Floats:
         if loss in CLASS_LOSSES:
             hits.append((codes_of(loss, z) == y[:, None]).sum(axis=0))
         return judge(y, z)
@@ -84,7 +103,7 @@ def search_paths(data, l1_ratios, alphas, splits, *, scoring="deviance", standar
     return LossSearch(found, [as_path(X, *pair, None) for pair in zip(whole, found.paths, strict=True)], accuracies)
 
 
-def _judge(loss, delta, scoring):
+def _judge(loss: str, delta: float, scoring: str) -> Callable[[Any, Any], Any]:
     """The error (L,) of linear predictors z (m, L) or (m, L, K)."""
     if scoring == "deviance":
         return lambda y, z: unit_deviances(loss, y, z, delta).mean(axis=0)
@@ -96,7 +115,7 @@ def _judge(loss, delta, scoring):
     with scored_by(scoring, loss):
         scorer = get_scorer(scoring)
 
-    def judge(y, z):
+    def judge(y: Floats, z: Floats) -> Floats:
         if loss in CLASS_LOSSES:
             classes = np.arange(z.shape[-1] if loss == "multinomial" else 2)
             stand_in = (GivenDecisions if loss == "squared_hinge" else GivenLogistic)(classes)
@@ -108,7 +127,7 @@ def _judge(loss, delta, scoring):
 
 
 @contextmanager
-def scored_by(scoring, loss):
+def scored_by(scoring: str | None, loss: str) -> Iterator[None]:
     """Turns what a scorer that was asked for finds wrong into a `DataError`."""
     try:
         yield

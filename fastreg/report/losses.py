@@ -1,18 +1,27 @@
 """The loss that suits a target, and how far linear predictors are from it."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastreg.loss import BINARY, unit_deviances
 from fastreg.report.data import DataError
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from fastreg._types import Floats, Ints
+    from fastreg.report.data import Dataset
+
 CLASS_LOSSES = (*BINARY, "multinomial")
 _SHOWN = 6  # classes in a line
 _FEW = 10  # values that may be classes
 
 
-def with_loss(data, loss=None, delta=None):
+def with_loss(data: Dataset, loss: Any = None, delta: float | None = None) -> Dataset:
     """Data as the loss wants them, with a line that says which loss it is and why.
 
     Parameters
@@ -67,7 +76,7 @@ def with_loss(data, loss=None, delta=None):
     return replace(data, loss=loss, delta=1.35 if delta is None else delta, notes=(*data.notes, *notes))
 
 
-def _delta(data, name, delta):
+def _delta(data: Dataset, name: str, delta: float | None) -> tuple[float, list[str]]:
     """Delta of the Huber loss, and the note that says so."""
     if delta is not None:
         return delta, [f"loss: huber, delta {delta:g}"]
@@ -78,7 +87,7 @@ def _delta(data, name, delta):
                            f"'{data.target}' (--delta chooses another)"]  # fmt: skip
 
 
-def check_classes(data, rows, folds):
+def check_classes(data: Dataset, rows: Ints, folds: int) -> None:
     """Every fold needs a row of each class, to fit and to be judged by.
 
     Parameters
@@ -101,17 +110,17 @@ def check_classes(data, rows, folds):
                         "of the class")  # fmt: skip
 
 
-def label_text(label):
+def label_text(label: Any) -> str:
     """A label as people write it: whole numbers without a point."""
     return str(label) if isinstance(label, str) else f"{label:.0f}" if label == np.floor(label) else repr(float(label))
 
 
-def null_deviances(loss, y, path, delta):
+def null_deviances(loss: str, y: Floats, path: Any, delta: float) -> Floats:
     """The unit deviances (m,) of the model without features that a path starts from."""
     level = np.asarray(path.null_intercept)
     return unit_deviances(loss, y, np.broadcast_to(level, (len(y), *level.shape)), delta)
 
 
-def codes_of(loss, z):
+def codes_of(loss: str, z: Floats) -> Ints:
     """Numbers of the classes that linear predictors speak for."""
     return z.argmax(axis=-1) if loss == "multinomial" else (z > 0).astype(np.intp)

@@ -1,11 +1,14 @@
 """Models as JSON files: what a prediction needs, by the names of the columns."""
 
+from __future__ import annotations
+
 import csv
 import io
 import json
 import math
 from dataclasses import dataclass
 from itertools import chain, combinations_with_replacement
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +18,14 @@ from fastreg.report.data import _LARGEST, _MISSING, DataError, _number, _quoted,
 from fastreg.report.inputs import is_svmlight, open_table, read_svmlight
 from fastreg.report.losses import CLASS_LOSSES, codes_of, label_text
 from fastreg.report.stream import _missing, _value
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from fastreg._types import Floats, Ints
+    from fastreg.report.data import Dataset
 
 FORMAT = "fastreg linear model"
 VERSION = 1
@@ -51,20 +62,22 @@ class LinearFile:
 
     source: str
     target: str
-    columns: tuple
+    columns: tuple[Any, ...]
     degree: int
     loss: str
-    classes: np.ndarray | None
-    intercepts: np.ndarray
-    coefs: dict
-    products: dict
+    classes: NDArray[Any] | Any
+    intercepts: Floats
+    coefs: dict[str, Floats]
+    products: dict[Any, tuple[str, ...]]
     alpha: float
     l1_ratio: float
     standardize: bool
     version: str
 
 
-def as_linear_file(data, coef, intercept, alpha, l1_ratio, standardize):
+def as_linear_file(
+    data: Dataset, coef: Floats, intercept: Any, alpha: float, l1_ratio: float, standardize: bool
+) -> LinearFile:
     """A fit to data as `LinearFile`.
 
     Parameters
@@ -107,11 +120,11 @@ def as_linear_file(data, coef, intercept, alpha, l1_ratio, standardize):
     )
 
 
-def _features(column, levels):
+def _features(column: str, levels: Any) -> list[str]:
     return [column] if levels is None else [level_name(column, level) for level in levels]
 
 
-def write_model(model, file):
+def write_model(model: LinearFile, file: str) -> None:
     """Write a model; numbers keep all their digits.
 
     Parameters
@@ -149,12 +162,12 @@ def write_model(model, file):
         out.write("\n")
 
 
-def _plain(values):
+def _plain(values: Any) -> Any:
     """A number, or a list of several."""
     return values.tolist() if len(values) > 1 else float(values[0])
 
 
-def read_model(file):
+def read_model(file: str) -> LinearFile:
     """Read what `write_model` wrote.
 
     Parameters
@@ -191,7 +204,7 @@ def read_model(file):
         raise DataError(f"{file}: a damaged model file ({reason}): {advice}") from None
 
 
-def _checked(content):
+def _checked(content: Any) -> LinearFile:
     """The content of a file as a model; an error that `read_model` knows if it is not one."""
     columns = []
     for column in content["columns"]:
@@ -217,7 +230,7 @@ def _checked(content):
     loss = content["loss"]
     if loss not in LOSSES:
         raise ValueError(f"loss {loss!r}")
-    classes = _labels(content["classes"]) if loss in CLASS_LOSSES else None
+    classes: Any = _labels(content["classes"]) if loss in CLASS_LOSSES else None
     count = len(classes) if loss == "multinomial" else 1
     return LinearFile(
         source=source,
@@ -236,19 +249,19 @@ def _checked(content):
     )
 
 
-def _text(value):
+def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not a text")
     return value
 
 
-def _list(value):
+def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise TypeError(f"{value!r} is not a list")
     return value
 
 
-def _labels(values):
+def _labels(values: Any) -> NDArray[Any]:
     """Two classes or more, all texts or all numbers, in ascending order."""
     kind = _text if _list(values) and isinstance(values[0], str) else _float
     labels = np.array([kind(value) for value in values])
@@ -257,7 +270,7 @@ def _labels(values):
     return labels
 
 
-def _floats(values, count):
+def _floats(values: Any, count: int) -> Floats:
     """So many numbers; a single one is not in a list."""
     values = [values] if count == 1 else _list(values)
     if len(values) != count:
@@ -265,13 +278,13 @@ def _floats(values, count):
     return np.array([_float(value) for value in values])
 
 
-def _float(value):
+def _float(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise TypeError(f"{value!r} is not a number")
     return float(value)
 
 
-def predict_file(model, file):
+def predict_file(model: LinearFile, file: str) -> tuple[Floats, Floats | None]:
     """The linear predictors of the rows of a file.
 
     Of a table, the columns that the coefficients belong to are needed, in any order; others are not looked at.
@@ -305,7 +318,7 @@ def predict_file(model, file):
     return z, y
 
 
-def format_predictions(model, z):
+def format_predictions(model: LinearFile, z: Floats) -> str:
     """Predictions as CSV with a header: numbers, or labels with the probability of each class.
 
     For the squared hinge loss, which has no probabilities, labels with the decision value.
@@ -336,7 +349,7 @@ def format_predictions(model, z):
     return out.getvalue().rstrip("\n")
 
 
-def _predict(model, file):
+def _predict(model: LinearFile, file: str) -> tuple[Floats, Any]:
     """`predict_file` without a look at the result."""
     if is_svmlight(file):
         if model.source != "svmlight":
@@ -359,12 +372,12 @@ def _predict(model, file):
     return _as_z(z + model.intercepts), _target(model, table)
 
 
-def _as_z(columns):
+def _as_z(columns: Floats) -> Floats:
     """(m,) of a single column."""
     return columns[:, 0] if columns.shape[1] == 1 else columns
 
 
-def _blocks(model, table):
+def _blocks(model: LinearFile, table: Any) -> dict[str, Any]:
     """The features that the coefficients are made of, each as an array."""
     needed = set(chain.from_iterable(model.products.get(name, [name]) for name in model.coefs))
     columns = [column for column in model.columns if not needed.isdisjoint(_features(*column))]
@@ -386,7 +399,7 @@ def _blocks(model, table):
     return blocks
 
 
-def _as_numbers(table, name, cells):
+def _as_numbers(table: Any, name: str, cells: Any) -> Floats:
     if isinstance(cells, np.ndarray):
         return cells
     places = map(table.place, range(table.n_rows))
@@ -394,7 +407,7 @@ def _as_numbers(table, name, cells):
     return np.array([_value(table.file, place, name, name, cell, table.decimal_comma) for place, cell in rows])
 
 
-def _codes(table, name, cells, levels):
+def _codes(table: Any, name: str, cells: Any, levels: Any) -> Ints:
     """Numbers of the levels that the cells hold."""
     if isinstance(cells, np.ndarray):
         raise DataError(f"{table.file}: column '{name}' holds numbers where the model knows texts: '{levels[0]}', ...")
@@ -410,7 +423,7 @@ def _codes(table, name, cells, levels):
     return np.array([number[cell] for cell in cells])
 
 
-def _target(model, table):
+def _target(model: LinearFile, table: Any) -> Any:
     """The target in the table, or None; nothing depends on it, so what is not a usable value is passed over."""
     if table.header.count(model.target) != 1:
         return None
@@ -427,14 +440,14 @@ def _target(model, table):
     return _usable(model, np.array(values))
 
 
-def _usable(model, y):
+def _usable(model: LinearFile, y: Any) -> Any:
     """y, or the numbers of its classes, NaN where the model cannot have predicted it."""
     if model.classes is not None:
         return np.where(np.isin(y, model.classes), np.searchsorted(model.classes, y), math.nan)
     return np.where(y < 0, math.nan, y) if model.loss == "poisson" else y
 
 
-def score(model, z, y):
+def score(model: LinearFile, z: Floats, y: Any) -> str | None:
     """How good predictions are over the rows with a usable y, in words.
 
     R^2 and root mean squared error of numbers, deviance of counts, accuracy and deviance of classes.

@@ -1,8 +1,21 @@
 """Coefficient paths."""
 
+from __future__ import annotations
+
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from fastreg._types import Floats, Ints
+    from fastreg.report.compare import Comparison
 
 _LABEL_SIZE = 8  # points
 _LINE_HEIGHT = 1.25 * _LABEL_SIZE
@@ -10,7 +23,7 @@ _COLORS = ("C0", "C1", "C2", "C3", "C4", "C5", "C6", "C8", "C9")  # the default 
 _STYLES = ("-", "--", ":")  # once the colours are used up
 
 
-def require_matplotlib():
+def require_matplotlib() -> None:
     """Raise an ImportError that says what to install if Matplotlib is missing."""
     try:
         import matplotlib  # noqa: F401
@@ -18,7 +31,7 @@ def require_matplotlib():
         raise ImportError('plots need Matplotlib: pip install "fastreg-solvers[plot]"') from error
 
 
-def plot_path(path, ax=None, n_labels=8, *, scale=None):
+def plot_path(path: Any, ax: Any = None, n_labels: int = 8, *, scale: Any = None) -> Any:
     """Draw every coefficient against alpha, from the largest alpha on the left to the smallest on the right.
 
     The axis of alpha is logarithmic; a solution at alpha = 0 has no place on it and is left out. The axis on top counts
@@ -92,7 +105,16 @@ def plot_path(path, ax=None, n_labels=8, *, scale=None):
     return axes if several else axes[0]
 
 
-def _draw_path(ax, alphas, coefs, names, styles, counts, n_labels, limits):
+def _draw_path(
+    ax: Axes,
+    alphas: Floats,
+    coefs: Floats,
+    names: Sequence[str],
+    styles: Sequence[int] | Ints,
+    counts: Ints,
+    n_labels: int,
+    limits: tuple[float, float],
+) -> None:
     """Lines of coefficients (m, L) with names and numbers of styles (m,), and counts (L,) on top."""
     from matplotlib.collections import LineCollection
 
@@ -121,14 +143,14 @@ def _draw_path(ax, alphas, coefs, names, styles, counts, n_labels, limits):
     label_ends(ax, [(coefs[j, -1], names[j], line.get_color()) for j, line in zip(named, lines, strict=True)])
 
 
-def new_axes(panels=1):
+def new_axes(panels: int = 1) -> Any:
     """Axes of a new figure, through pyplot, or an array of them."""
     from matplotlib import pyplot
 
     return panel_axes(pyplot.figure(layout="constrained"), panels)
 
 
-def panel_axes(figure, panels=1):
+def panel_axes(figure: Figure, panels: int = 1) -> Any:
     """Axes of a figure, or an array of them in rows of three at most."""
     if panels == 1:
         figure.set_size_inches(8, 5)
@@ -142,12 +164,12 @@ def panel_axes(figure, panels=1):
     return axes[:panels]
 
 
-def line_style(k):
+def line_style(k: int) -> dict[str, Any]:
     """Colour and dashes of the line number k."""
     return {"color": _COLORS[k % len(_COLORS)], "linestyle": _STYLES[k // len(_COLORS) % len(_STYLES)]}
 
 
-def count_on_top(ax, alphas, counts, label):
+def count_on_top(ax: Axes, alphas: Floats, counts: Ints, label: str) -> None:
     """Write counts (L,) above a few of the alphas (L,) of a logarithmic axis."""
     from matplotlib.ticker import FixedLocator, NullLocator
 
@@ -160,7 +182,7 @@ def count_on_top(ax, alphas, counts, label):
     top.spines["top"].set_visible(False)
 
 
-def used_rows(coefs, columns):
+def used_rows(coefs: Any, columns: Any) -> tuple[Ints, Floats]:
     """Indices of the rows that are not zero throughout, and those rows as a dense copy, for some columns."""
     if hasattr(coefs, "tocsr"):
         rows = coefs.tocsc()[:, columns].tocsr()
@@ -172,7 +194,7 @@ def used_rows(coefs, columns):
     return used, dense[used].copy()
 
 
-def _set_limits(ax, alphas, low, high):
+def _set_limits(ax: Axes, alphas: Floats, low: float, high: float) -> None:
     """Largest alpha at the left, lines up to the right edge: the names follow outside."""
     if alphas.size > 1:
         ax.set_xlim(alphas[0], alphas[-1])
@@ -182,7 +204,7 @@ def _set_limits(ax, alphas, low, high):
     ax.set_ylim(low - margin, high + margin)
 
 
-def label_ends(ax, ends):
+def label_ends(ax: Axes, ends: list[Any]) -> None:
     """Write names to the right of the axes at the heights where lines end, moved apart where they would overlap."""
     if not ends:
         return
@@ -201,7 +223,7 @@ def label_ends(ax, ends):
         )  # fmt: skip
 
 
-def spread(wanted, gap, length):
+def spread(wanted: Floats, gap: float, length: float) -> Floats:
     """Move ascending positions little, so that neighbours are `gap` apart and, if they fit, within [0, length].
 
     Least squares by pooling: a block of touching positions sits at the mean of what its members want.
@@ -227,7 +249,7 @@ def spread(wanted, gap, length):
     return np.clip(pooled, 0, max(length - steps[-1], 0)) + steps
 
 
-def save_comparison(comparison, file):
+def save_comparison(comparison: Comparison, file: Any) -> None:
     """Draw the paths of the penalties of a `Comparison` side by side, effects per standard deviation, and save them.
 
     Each path ends at half the chosen alpha: what grows beyond would set the scale and take the names.

@@ -1,13 +1,25 @@
 """Pictures of what cross-validation and stability selection found."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fastreg.report.plots import count_on_top, label_ends, line_style, new_axes, require_matplotlib, used_rows
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from matplotlib.axes import Axes
+
+    from fastreg.models import StabilitySelection
+
 _RULES = ("smallest error", "one standard error rule")
 
 
-def plot_cv(search, ax=None):
+def plot_cv(search: Any, ax: Axes | None = None) -> Axes:
     """Draw the error of held-out rows against alpha or C, from the strongest penalty on the left to the weakest.
 
     One curve for each l1_ratio; that of the smallest error has bars of one standard error to either side, and its
@@ -51,7 +63,7 @@ def plot_cv(search, ax=None):
     ax.set_xlim((high, low) if name == "alpha" else (low, high))
     marker = "o" if shown.sum() == 1 else None
     for r in range(len(ratios)):
-        style = {"linewidth": 1.6, "zorder": 3} if r == best else {"linewidth": 1.0, "zorder": 2}
+        style: dict[str, Any] = {"linewidth": 1.6, "zorder": 3} if r == best else {"linewidth": 1.0, "zorder": 2}
         label = f"l1_ratio {ratios[r]:g}" if len(ratios) > 1 else None
         ax.plot(at[r], mean[r], marker=marker, label=label, **style, **line_style(r))
     ax.errorbar(at[best], mean[best], error[best], fmt="none", ecolor="0.7", elinewidth=0.8, capsize=1.5, zorder=1.5)
@@ -69,16 +81,16 @@ def plot_cv(search, ax=None):
     return ax
 
 
-def error_name(scoring, known):
+def error_name(scoring: Any, known: Mapping[Any, str]) -> str:
     """What an error curve shows, in words; `known` has those of some values of `scoring`."""
     if not isinstance(scoring, str | None):
         return "score with a minus"
     if scoring in known:
         return known[scoring]
-    return scoring.removeprefix("neg_").replace("_", " ") if scoring.startswith("neg_") else f"minus {scoring}"
+    return scoring.removeprefix("neg_").replace("_", " ") if scoring.startswith("neg_") else f"minus {scoring}"  # type: ignore[union-attr]  # `known` has None
 
 
-def plot_stability(model, ax=None, n_labels=8):
+def plot_stability(model: StabilitySelection, ax: Axes | None = None, n_labels: int = 8) -> Axes:
     """Draw the probability that a half-sample selects a feature against alpha, the largest alpha on the left.
 
     Features that are selected are named and coloured, up to `n_labels`, and dark grey beyond; the others are light
@@ -130,7 +142,7 @@ def plot_stability(model, ax=None, n_labels=8):
         if len(part) and single:
             ax.plot(np.repeat(alphas, len(part)), paths[part, 0], "o", color=color, markersize=4, label=label)
         elif len(part):
-            lines = [np.column_stack([alphas, paths[j]]) for j in part]
+            lines: list[Any] = [np.column_stack([alphas, paths[j]]) for j in part]
             ax.add_collection(LineCollection(lines, colors=color, linewidths=width, zorder=1.5, label=label))
     lines = [
         ax.plot(alphas, paths[j], marker="o" if single else None, linewidth=1.6, zorder=2, **line_style(k))[0]

@@ -1,9 +1,12 @@
 """A file larger than memory: read in blocks of rows, added up, fitted from the sums."""
 
+from __future__ import annotations
+
 import csv
 import os
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +22,12 @@ from fastreg.report.data import (
 )
 from fastreg.report.table import format_table
 from fastreg.result import RegularizationPath
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any, Self
+
+    from fastreg._types import Floats
 
 _CELLS = 500_000  # of a block, unless its number of rows is given
 _MOST_ROWS = 20_000
@@ -42,9 +51,9 @@ class Block:
     unit : str
     """
 
-    names: list
-    X: np.ndarray
-    y: np.ndarray
+    names: list[str]
+    X: Floats
+    y: Floats
     done: int
     total: int
     unit: str
@@ -66,15 +75,24 @@ class StreamFit:
     file: str
     target: str
     model: str
-    names: list
+    names: list[str]
     n_rows: int
     n_blocks: int
     path: RegularizationPath
 
 
 def fit_stream(
-    file, target, *, drop=(), l1_ratio=1.0, alphas=100, ridge=None, standardize=False, block_rows=None, progress=None
-):
+    file: str,
+    target: str,
+    *,
+    drop: Sequence[str] = (),
+    l1_ratio: float = 1.0,
+    alphas: int = 100,
+    ridge: float | None = None,
+    standardize: bool = False,
+    block_rows: int | None = None,
+    progress: Callable[..., Any] | None = None,
+) -> StreamFit:
     """Fit a path to a CSV or Parquet file that need not fit in memory.
 
     Parameters
@@ -124,7 +142,7 @@ def fit_stream(
     return StreamFit(str(file), target, model, block.names, sums.n_rows_, n_blocks, path)
 
 
-def format_fit(fit):
+def format_fit(fit: StreamFit) -> str:
     """The report of `fastreg fit`: what was fitted, and a table over some of the alphas.
 
     Parameters
@@ -159,7 +177,7 @@ def format_fit(fit):
     return "\n".join(lines)
 
 
-def write_coefs(fit, file):
+def write_coefs(fit: StreamFit, file: str) -> None:
     """Write intercept and coefficients as CSV, a line for each alpha and all their digits.
 
     Parameters
@@ -181,7 +199,7 @@ def write_coefs(fit, file):
             writer.writerow(np.concatenate([[alpha, intercept], coefs]).tolist())
 
 
-def read_blocks(file, target, drop=(), block_rows=None):
+def read_blocks(file: str, target: str, drop: Sequence[str] = (), block_rows: int | None = None) -> Iterator[Block]:
     """The rows of a CSV or Parquet file, block by block.
 
     CSV as in `read_csv`: a header, the delimiter that splits it most, a decimal comma with semicolons; but columns must
@@ -212,14 +230,14 @@ def read_blocks(file, target, drop=(), block_rows=None):
         raise DataError(f"{file}: there are no rows" + (" after the header" if blocks is csv_blocks else ""))
 
 
-def _is_parquet(file):
+def _is_parquet(file: str) -> bool:
     if not os.path.isfile(file):
         return False
     with open(file, "rb") as start:
         return start.read(4) == b"PAR1"
 
 
-def _features(file, header, target, drop):
+def _features(file: str, header: list[str], target: str, drop: Sequence[str]) -> tuple[list[str], list[int], int]:
     """Names and positions of the features, and the position of the target."""
     _check_header(file, header, target, drop)
     where = [j for j, name in enumerate(header) if name != target and name not in drop]
@@ -230,11 +248,11 @@ def _features(file, header, target, drop):
     return [header[j] for j in where], where, header.index(target)
 
 
-def _size(block_rows, columns):
+def _size(block_rows: int | None, columns: int) -> int:
     return block_rows or max(1, min(_MOST_ROWS, _CELLS // columns))
 
 
-def csv_blocks(file, target, drop=(), block_rows=None):
+def csv_blocks(file: str, target: str, drop: Sequence[str] = (), block_rows: int | None = None) -> Iterator[Block]:
     """`read_blocks` for a CSV file."""
     try:
         with open(file, encoding="utf-8-sig", newline="") as text:
@@ -252,7 +270,7 @@ def csv_blocks(file, target, drop=(), block_rows=None):
                 if values is None:
                     values = _row_by_row(file, source, lines, delimiter, header, columns, target)
                 if len(values):
-                    done = min(text.buffer.tell() >> 20, total) if total else 0
+                    done = min(text.buffer.tell() >> 20, total) if total else 0  # type: ignore[attr-defined]  # a real file
                     yield Block(names, values[:, :-1], values[:, -1], done, total, "MB")
     except UnicodeDecodeError as error:
         raise DataError(f"{file}: not UTF-8 text ({error.reason}): save it as CSV in UTF-8") from None
@@ -261,19 +279,19 @@ def csv_blocks(file, target, drop=(), block_rows=None):
 class _Counted:
     """The lines of a file, and how many of them were read."""
 
-    def __init__(self, lines):
+    def __init__(self, lines: Any) -> None:
         self.lines, self.count = lines, 0
 
-    def __iter__(self):
+    def __iter__(self) -> Self:
         return self
 
-    def __next__(self):
+    def __next__(self) -> str:
         line = next(self.lines)
         self.count += 1
         return line
 
 
-def _at_once(lines, delimiter, columns, width):
+def _at_once(lines: Any, delimiter: str, columns: Any, width: int) -> Floats | None:
     """Values (m, columns) of lines that are plain numbers; None where something needs a closer look."""
     text = "".join(lines)
     if '"' in text or "_" in text or (delimiter == ";" and "," in text):
@@ -288,7 +306,9 @@ def _at_once(lines, delimiter, columns, width):
     return values if usable else None
 
 
-def _row_by_row(file, source, lines, delimiter, header, columns, target):
+def _row_by_row(
+    file: str, source: Any, lines: Any, delimiter: str, header: list[str], columns: Any, target: str
+) -> Floats:
     """The same by the rules of `read_csv`; a quoted cell may reach into lines that `source` still has."""
     before = source.count - len(lines)
     reader = csv.reader(chain(lines, source), delimiter=delimiter, strict=True)
@@ -308,7 +328,7 @@ def _row_by_row(file, source, lines, delimiter, header, columns, target):
     return np.array(values, dtype=np.float64).reshape(-1, len(columns))
 
 
-def _value(file, where, name, target, cell, decimal_comma):
+def _value(file: str, where: str, name: str, target: str, cell: str, decimal_comma: bool) -> float:
     if cell.lower() in _MISSING:
         shown = f" ('{cell}')" if cell else ""
         raise _missing(file, where, name, target, shown)
@@ -321,17 +341,17 @@ def _value(file, where, name, target, cell, decimal_comma):
     return value
 
 
-def _missing(file, where, name, target, shown=""):
+def _missing(file: str, where: str, name: str, target: str, shown: str = "") -> DataError:
     return DataError(f"{file}: missing value{shown} in column '{name}', {where}: fill it in, remove the "
                      f"{where.split()[0]}{_or_drop(name, target)}")  # fmt: skip
 
 
-def _unusable(file, where, name, target, cell):
+def _unusable(file: str, where: str, name: str, target: str, cell: str) -> DataError:
     return DataError(f"{file}: '{cell}' in column '{name}', {where}, is not a number of usable size: mend it"
                      f"{_or_drop(name, target)}")  # fmt: skip
 
 
-def parquet_blocks(file, target, drop=(), block_rows=None):
+def parquet_blocks(file: str, target: str, drop: Sequence[str] = (), block_rows: int | None = None) -> Iterator[Block]:
     """`read_blocks` for a Parquet file, of which the columns in use alone are read; its rows count from 1."""
     try:
         import pyarrow as pa

@@ -1,11 +1,19 @@
 """Plain text for people: a table and the lines around it."""
 
+from __future__ import annotations
+
 import textwrap
+from typing import TYPE_CHECKING
 
 from fastreg.report.compare import reading
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def format_table(headers, rows):
+    from fastreg.report.compare import Comparison
+
+
+def format_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Align columns: the first to the left, the others to the right.
 
     Parameters
@@ -30,7 +38,7 @@ def format_table(headers, rows):
     )
 
 
-def format_comparison(comparison):
+def format_comparison(comparison: Comparison) -> str:
     """The report of `fastreg` and `fastreg compare`.
 
     Parameters
@@ -89,5 +97,5 @@ def format_comparison(comparison):
     return "\n".join(line if line == table else _wrap(line) for line in lines)
 
 
-def _wrap(line):
+def _wrap(line: str) -> str:
     return textwrap.fill(line, 110, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)

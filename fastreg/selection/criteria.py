@@ -1,11 +1,21 @@
 """Choice of alpha without cross-validation: AIC, AICc, BIC and EBIC along a path."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import gammaln
 
 from fastreg.loss import unit_deviances
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from fastreg._types import Floats, Ints
+    from fastreg.result import RegularizationPath
+    from fastreg.solve import Task
 
 CRITERIA = ("aic", "aicc", "bic", "ebic")
 
@@ -28,17 +38,24 @@ class Criterion:
     """
 
     name: str
-    alphas: np.ndarray
-    values: np.ndarray
-    degrees_of_freedom: np.ndarray
+    alphas: Floats
+    values: Floats
+    degrees_of_freedom: Floats
     noise_variance: float
 
     @property
-    def alpha(self):
+    def alpha(self) -> float:
         return float(self.alphas[int(self.values.argmin())])
 
 
-def information_criterion(path, design, task, name, noise_variance=None, gamma=1.0):
+def information_criterion(
+    path: RegularizationPath,
+    design: Any,
+    task: Task,
+    name: str,
+    noise_variance: float | None = None,
+    gamma: float = 1.0,
+) -> Criterion:
     """Evaluate a criterion along a path.
 
     Parameters
@@ -96,14 +113,14 @@ def information_criterion(path, design, task, name, noise_variance=None, gamma=1
     return Criterion(name, path.alphas, fit + price, freedom, float(noise_variance))
 
 
-def deviance(path, design, task):
+def deviance(path: RegularizationPath, design: Any, task: Task) -> Floats:
     """(L,) weighted mean deviances of a path for a loss that is a likelihood."""
     share = np.full(design.n, 1.0 / design.n) if task.weights is None else task.weights / task.weights.sum()
     z = path.decision_function(design.X, offset=task.offset)
     return share @ unit_deviances(task.loss, task.y, z, None)
 
 
-def squares_left(path, design, task):
+def squares_left(path: RegularizationPath, design: Any, task: Task) -> Floats:
     """(L,) weighted mean squares of the residuals."""
     y = task.y
     share = np.full(len(y), 1.0 / len(y)) if task.weights is None else task.weights / task.weights.sum()
@@ -111,14 +128,14 @@ def squares_left(path, design, task):
     return (1.0 - path.deviance_ratio) * (share * (y - level) ** 2).sum()
 
 
-def spreads(design, task):
+def spreads(design: Any, task: Task) -> Floats:
     """(p,) weighted 1/S standard deviations of the columns (root mean squares without an intercept)."""
     total = float(design.n) if task.weights is None else float(task.weights.sum())
     every = np.arange(design.p, dtype=np.intp)
     return np.sqrt(design.moments(every, task.weights, total, task.fit_intercept)[1] / total)
 
 
-def organic_variance(path, design, task):
+def organic_variance(path: RegularizationPath, design: Any, task: Task) -> float:
     """The noise variance by the organic lasso, which needs no other estimate and no n > p.
 
     It is the least value of  mean squared residual + 2 a ||w||_1^2  with a = log(p) / n, columns in units of their
@@ -131,7 +148,7 @@ def organic_variance(path, design, task):
     return float((squares_left(path, design, task) + 2.0 * np.log(max(design.p, 2)) / n * norm**2).min())
 
 
-def degrees_of_freedom(path, design, task):
+def degrees_of_freedom(path: RegularizationPath, design: Any, task: Task) -> Floats:
     """(L,) effective degrees of freedom, the intercept counted."""
     freedom = path.n_nonzero.astype(float)
     if task.l1_ratio < 1.0:
@@ -141,7 +158,7 @@ def degrees_of_freedom(path, design, task):
     return freedom + task.fit_intercept
 
 
-def smoother_trace(design, task, used, l2):
+def smoother_trace(design: Any, task: Task, used: Ints, l2: float) -> float:
     """Trace of Z (Z'Z + l2 P)^-1 Z' for the weighted, centred columns in use, over the total weight."""
     if len(used) == 0:
         return 0.0

@@ -1,6 +1,9 @@
 """Cross-validation of paths: folds are problems over one X, in which held-out rows have a weight of zero."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +13,13 @@ from fastreg.loss import respond, unit_deviances
 from fastreg.path import solve
 from fastreg.selection.refit import refit
 from fastreg.solve import grids_of, n_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from fastreg._types import Error, Floats, Ints, Matrix, Names, Precompute, Splits
+    from fastreg.solve import Task
 
 
 @dataclass(slots=True)
@@ -33,20 +43,20 @@ class CrossValidation:
         Without each fold.
     """
 
-    alphas: np.ndarray
-    scores: np.ndarray
-    relative_gaps: np.ndarray
-    fold_weights: np.ndarray
-    paths: list
-    folds: list
+    alphas: Floats
+    scores: Floats
+    relative_gaps: Floats
+    fold_weights: Floats
+    paths: list[Any]
+    folds: list[list[Any]]
 
     @property
-    def mean(self):
+    def mean(self) -> Floats:
         """(R G, L) mean over the folds that hold something, each counting once, as in scikit-learn."""
         return self.scores[:, :, self.fold_weights > 0].mean(axis=2)
 
     @property
-    def standard_error(self):
+    def standard_error(self) -> Floats:
         """(R G, L) standard deviation of the folds' means over sqrt(K), the folds weighted by the rows they hold."""
         held = self.fold_weights > 0
         scores, share = self.scores[:, :, held], self.fold_weights[held] / self.fold_weights.sum()
@@ -54,13 +64,13 @@ class CrossValidation:
         with np.errstate(invalid="ignore"):  # NaN where expected counts overflow
             return np.sqrt(((scores - centre) ** 2 * share).sum(axis=2) / max(1, len(share) - 1))
 
-    def best(self):
+    def best(self) -> tuple[int, int]:
         """(c, i) of the smallest mean error; of equal ones the first, which has the largest alpha."""
         mean = self.mean
         c = int(mean.min(axis=1).argmin())
         return c, int(mean[c].argmin())
 
-    def within_one_se(self, c=None):
+    def within_one_se(self, c: Any = None) -> tuple[int, int]:
         """(c, i): the largest alpha of a curve (None: the best), with an error within a standard error of its least."""
         c = self.best()[0] if c is None else c
         mean, i = self.mean[c], int(self.mean[c].argmin())
@@ -68,20 +78,20 @@ class CrossValidation:
 
 
 def cross_validate(
-    X,
-    names,
-    whole,
-    splits,
-    score,
+    X: Matrix,
+    names: Names,
+    whole: list[Task],
+    splits: Splits,
+    score: Error,
     *,
-    gammas=(1.0,),
-    offset=None,
-    judged=None,
-    of_sums=False,
-    precompute="auto",
-    n_jobs=None,
-    verbose=0,
-):
+    gammas: Sequence[float] = (1.0,),
+    offset: Floats | None = None,
+    judged: Floats | None = None,
+    of_sums: bool = False,
+    precompute: Precompute = "auto",
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> CrossValidation:
     """Fit every problem on all rows and without each fold, in one batch.
 
     Parameters
@@ -138,13 +148,15 @@ def cross_validate(
         tasks += [replace(one, weights=w, alphas=factor * one.alphas) for one in whole]
     solutions = solve(X, names, tasks, precompute=precompute, n_jobs=n_jobs, verbose=verbose)
     R, L, K, G = len(whole), len(whole[0].alphas), len(splits), len(gammas)
-    refits = [None] * len(tasks)
+    refits: list[Any] = [None] * len(tasks)
     if min(gammas) < 1.0:
         design, jobs = as_design(X), n_threads(n_jobs)
         for k in range(R, len(tasks)):
             solution = solutions[k]
             values, intercepts, _ = refit(design, tasks[k], solution.indptr, solution.indices, jobs)
             refits[k] = replace(solution, values=values, intercepts=intercepts)
+    scores: Floats
+    gaps: Floats
     scores, gaps = np.empty((R, G, L, K)), np.empty((R, L, K))
     for k, (_, test) in enumerate(splits):
         rows = np.asarray(test)
@@ -171,7 +183,7 @@ def cross_validate(
     return CrossValidation(alphas, scores, gaps, fold_weights, solutions[:R], folds)
 
 
-def predict_rows(X, rows, solution):
+def predict_rows(X: Any, rows: Ints, solution: Any) -> Floats:
     """(t, L) linear predictors of some rows at every alpha, or (t, L, k); only the features in use are looked at."""
     several = isinstance(solution.coefs, list)
     columns = solution.coefs if several else [solution.coefs]
@@ -186,30 +198,30 @@ def predict_rows(X, rows, solution):
     return (np.stack(values, axis=2) if several else values[0]) + solution.intercepts
 
 
-def squared_error(y, prediction, weights, rows):
+def squared_error(y: Floats, prediction: Floats, weights: Floats | None, rows: Ints) -> Floats:
     return np.average((y[:, None] - prediction) ** 2, axis=0, weights=weights)
 
 
-def absolute_error(y, prediction, weights, rows):
+def absolute_error(y: Floats, prediction: Floats, weights: Floats | None, rows: Ints) -> Floats:
     return np.average(np.abs(y[:, None] - prediction), axis=0, weights=weights)
 
 
-def poisson_deviance(y, z, weights, rows=None):
+def poisson_deviance(y: Floats, z: Floats, weights: Floats | None, rows: Ints | None = None) -> Floats:
     """Of counts from linear predictors z."""
     return np.average(unit_deviances("poisson", y, z, None), axis=0, weights=weights)
 
 
-def of_responses(error, loss):
+def of_responses(error: Error, loss: str) -> Error:
     """An error of predictions as one of linear predictors."""
 
-    def judge(y, z, weights, rows):
+    def judge(y: Floats, z: Floats, weights: Floats | None, rows: Ints) -> Floats:
         with np.errstate(over="ignore"):
             return error(y, respond(loss, z, None), weights, rows)
 
     return judge
 
 
-def error_of(task, scoring):
+def error_of(task: Task, scoring: str | None) -> Error:
     """The error of held-out rows, from their linear predictors, that a name stands for.
 
     Parameters
@@ -226,10 +238,10 @@ def error_of(task, scoring):
     if scoring in ("mse", "mae"):
         return of_responses({"mse": squared_error, "mae": absolute_error}[scoring], task.loss)
     if task.loss != "huber":
-        return {"squared": squared_error, "poisson": poisson_deviance}[task.loss]
+        return {"squared": squared_error, "poisson": poisson_deviance}[task.loss]  # type: ignore[return-value]  # joins them
     delta, share = task.parameter, 0.5 if scoring is None else 1.0
 
-    def huber_error(y, z, weights, rows):
+    def huber_error(y: Floats, z: Floats, weights: Floats | None, rows: Ints) -> Floats:
         return share * np.average(unit_deviances("huber", y, z, delta), axis=0, weights=weights)
 
     return huber_error

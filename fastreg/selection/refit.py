@@ -4,6 +4,10 @@ Small problems come in great numbers here, each too small for the threads of BLA
 products with X are those of the designs, and short factors grow column by column.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy.linalg import lapack
 
@@ -12,6 +16,13 @@ from fastreg.solve.ridge import MOST_ENTRIES, fit_ridge, products
 from fastreg.solve.ridge_data import RidgeData
 from fastreg.solve.sample import Sample
 from fastreg.solve.systems import check_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from fastreg._types import Bools, Floats, Ints
+    from fastreg.solve import Task
 
 PIVOT = 1e-12  # least squared pivot, where the diagonal is of ones, at which refinement makes up for the squaring
 EXACT = 1e-15  # share of a solution that the next step would change
@@ -25,7 +36,7 @@ PANEL = 128  # by so many rows at a time
 BLOCK_BYTES = 4 << 20  # of a block of rows in float64
 
 
-def refit(design, task, indptr, indices, jobs=1):
+def refit(design: Any, task: Task, indptr: Ints, indices: Ints, jobs: int = 1) -> tuple[Floats, Floats, Floats]:
     """Least squares, of minimum norm where it is not unique, on each support of a path.
 
     Supports of no more features than there are degrees of freedom are solved by the Gram matrix of the features, larger
@@ -54,7 +65,7 @@ def refit(design, task, indptr, indices, jobs=1):
     rows = Present(design, task, jobs)
     supports = [indices[start:stop] for start, stop in zip(indptr[:-1], indptr[1:], strict=True)]
     new = [i for i, one in enumerate(supports) if len(one) and not (i and np.array_equal(one, supports[i - 1]))]
-    found = {}
+    found: dict[int, Any] = {}
     for solve, some in (
         (by_features, [i for i in new if len(supports[i]) <= rows.freedom]),
         (by_rows, [i for i in new if len(supports[i]) > rows.freedom]),
@@ -76,7 +87,7 @@ def refit(design, task, indptr, indices, jobs=1):
 class Present:
     """The rows of positive weight, and y about its mean."""
 
-    def __init__(self, design, task, jobs):
+    def __init__(self, design: Any, task: Task, jobs: int) -> None:
         self.design, self.X, self.task, self.jobs = design, design.X, task, jobs
         weights = np.ones(design.n) if task.weights is None else task.weights
         self.rows = np.flatnonzero(weights)
@@ -86,13 +97,13 @@ class Present:
         self.target = task.y - self.level
         self.freedom = len(self.rows) - task.fit_intercept
 
-    def columns(self, used, mean, rows):
+    def columns(self, used: Ints, mean: Floats, rows: Ints) -> Floats:
         """(r, k) entries of a dense X, in these rows and columns, about the means of the columns."""
         X = self.X
         some = X[rows] if len(used) == X.shape[1] else X[np.ix_(rows, used)]
         return np.subtract(some, mean, dtype=np.float64)
 
-    def gradient(self, used, mean):
+    def gradient(self, used: Ints, mean: Floats) -> Callable[[Floats], Floats]:
         """The function from W (k, m) to Z'S(y - ZW) / sum(S), Z the columns `used` about their means, from X itself."""
         if hasattr(self.X, "format"):
             data = RidgeData(self.X[:, used], self.task.y[:, None], self.task.weights, self.task.fit_intercept)
@@ -101,7 +112,7 @@ class Present:
         blocks = [self.rows[start : start + step] for start in range(0, len(self.rows), step)]
         only = self.columns(used, mean, blocks[0]) if len(blocks) == 1 else None
 
-        def gradient(W):
+        def gradient(W: Floats) -> Floats:
             out, W = np.zeros(W.shape), np.ascontiguousarray(W)
             for rows in blocks:
                 Z = self.columns(used, mean, rows) if only is None else only
@@ -113,7 +124,7 @@ class Present:
         return gradient
 
 
-def by_features(rows, supports):
+def by_features(rows: Present, supports: list[Ints]) -> list[Any]:
     """[(coefficients, intercept, explained variance)] for supports, None for singular ones."""
     used = np.unique(np.concatenate(supports)).astype(np.intp)
     places = [np.searchsorted(used, support) for support in supports]
@@ -123,10 +134,12 @@ def by_features(rows, supports):
     scale = np.divide(1.0, np.sqrt(sample.norm), out=np.zeros(len(used)), where=sample.norm > 0)[:, None]
     of_columns = rows.gradient(used, mean)
 
-    def gradient(W):
+    def gradient(W: Floats) -> Floats:
         return scale * of_columns(scale * W)
 
     cross = gradient(np.zeros((len(used), 1)))
+    found: list[Any]
+    held: list[tuple[int, Ints, Floats]]
     found, held, entries = [None] * len(places), [], 0
     for i, factor in enumerate(follow(sample.gram * scale * scale.T, places)):
         last = i == len(places) - 1
@@ -147,10 +160,12 @@ def by_features(rows, supports):
     return found
 
 
-def refined(factors, cross, gradient):
+def refined(
+    factors: list[tuple[Ints, Floats]], cross: Floats, gradient: Callable[[Floats], Floats]
+) -> tuple[Floats, Bools]:
     """Solutions W (k, m) for m pairs (features, R), refined, and whether refinement has converged (m,)."""
 
-    def solve(right, which):
+    def solve(right: Floats, which: Ints) -> Floats:
         W = np.zeros((len(right), len(which)))
         for k, i in enumerate(which):
             features, R = factors[i]
@@ -173,13 +188,13 @@ def refined(factors, cross, gradient):
     return W, sound
 
 
-def judged(size, last, length):
+def judged(size: Any, last: Any, length: Any) -> tuple[Any, Any]:
     """Whether refinement is done, and whether it fails, after steps of this size, the last ones, and the solutions'."""
     done = (size * size <= EXACT * last * length) | (size <= SHORT * length)
     return done, ~done & (size > SLOW * last)
 
 
-def follow(gram, supports):
+def follow(gram: Floats, supports: list[Ints]) -> Iterator[tuple[Ints, Floats] | None]:
     """Yield (features, R), gram[features, features] = R'R, for each support; None where that is singular.
 
     The factor is kept from one support to the next, up to the first feature that leaves; those that stay longest stand
@@ -213,15 +228,15 @@ def follow(gram, supports):
 class Factor:
     """The upper triangular R with gram[features, features] = R'R, which grows at its end."""
 
-    def __init__(self, gram, most):
+    def __init__(self, gram: Floats, most: int) -> None:
         self.gram, self.size = gram, 0
         self.R, self.order = np.zeros((most, most), order="F"), np.empty(most, dtype=np.intp)
 
     @property
-    def features(self):
+    def features(self) -> Ints:
         return self.order[: self.size]
 
-    def append(self, new):
+    def append(self, new: Ints) -> bool:
         """Append features; False, with some of them left out, where the matrix is singular to working precision."""
         start = 0
         while start < len(new):
@@ -231,7 +246,7 @@ class Factor:
             start += len(some)
         return True
 
-    def append_one(self, j):
+    def append_one(self, j: int) -> bool:
         R, size, row = self.R, self.size, self.gram[j]
         pivot = row[j]
         if size:
@@ -244,7 +259,7 @@ class Factor:
         self.size += 1
         return True
 
-    def append_block(self, some):
+    def append_block(self, some: Ints) -> bool:
         R, size, stop = self.R, self.size, self.size + len(some)
         above = self.gram[np.ix_(self.features, some)]
         for start in range(0, size, PANEL):
@@ -264,17 +279,17 @@ class Factor:
         return True
 
 
-def forward(R, right):
+def forward(R: Floats, right: Floats) -> Any:
     """(k,) solution of R'x = right, for R (m, k) of which the first k rows count."""
     return lapack.dtrtrs(R, right, trans=1)[0].ravel()
 
 
-def solved(R, right):
+def solved(R: Floats, right: Floats) -> Any:
     """(k,) solution of R'Rx = right."""
     return lapack.dtrtrs(R, forward(R, right))[0].ravel()
 
 
-def by_rows(rows, supports):
+def by_rows(rows: Present, supports: list[Ints]) -> list[Any]:
     """As `by_features`, for supports of more features than degrees of freedom: w = Z'u, where ZZ'u = t."""
     task, share = rows.task, rows.share[rows.rows]
     used = np.unique(np.concatenate(supports)).astype(np.intp)
@@ -290,7 +305,7 @@ def by_rows(rows, supports):
     t = root * rows.target[rows.rows]
     constant = np.outer(root, root) if task.fit_intercept else 0.0  # what centring leaves undetermined
 
-    def squares(some):
+    def squares(some: Bools) -> Floats:
         part = np.ascontiguousarray(Z[:, some].T)
         return as_design(part).correlations(part, rows.jobs)
 
@@ -307,7 +322,7 @@ def by_rows(rows, supports):
     return found
 
 
-def shortest(kernel, Z, t):
+def shortest(kernel: Floats, Z: Floats, t: Floats) -> Floats | None:
     """w (k,) of minimum norm with Zw = t, from the kernel ZZ'; None where that is singular to working precision."""
     if not kernel.diagonal().min() > 0.0:
         return None
@@ -329,7 +344,7 @@ def shortest(kernel, Z, t):
     return None
 
 
-def decomposed(rows, support):
+def decomposed(rows: Present, support: Ints) -> tuple[Floats, float, float]:
     """(coefficients, intercept, explained variance) whatever the rank, by the singular value decomposition."""
     task, some = rows.task, rows.X[:, support]
     fit = fit_ridge(RidgeData(some, task.y[:, None], task.weights, task.fit_intercept), np.zeros(1))

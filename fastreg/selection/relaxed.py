@@ -1,12 +1,23 @@
 """The relaxed lasso: a path blended with least squares on the features that each of its solutions has chosen."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from scipy import sparse
 
 from fastreg.design import as_design
 from fastreg.selection.refit import refit
 
+if TYPE_CHECKING:
+    from typing import Any
 
-def relaxed(path, X, task, gamma, jobs=1):
+    from fastreg._types import Floats, Matrix
+    from fastreg.result import RegularizationPath
+    from fastreg.solve import Task
+
+
+def relaxed(path: RegularizationPath, X: Matrix, task: Task, gamma: float, jobs: int = 1) -> tuple[Any, Floats, Floats]:
     """(coefs (p, L) csc, intercepts (L,), deviance ratios (L,)) of a path blended with least squares on its supports.
 
     Each solution is gamma times that of the path plus 1 - gamma times least squares, of minimum norm, on its features

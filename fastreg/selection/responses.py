@@ -1,6 +1,9 @@
 """Cross-validation for many responses over one X."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -11,6 +14,14 @@ from fastreg.design import as_design
 from fastreg.path import Problem, as_path, tasks_of
 from fastreg.selection.cross_validation import cross_validate, error_of
 from fastreg.solve import grids_of
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from numpy.typing import ArrayLike
+
+    from fastreg._types import Floats, Folds, MatrixLike, Rule
+    from fastreg.result import RegularizationPath
 
 
 @dataclass(slots=True)
@@ -32,40 +43,40 @@ class ResponsesCV:
         On all rows.
     """
 
-    alpha: np.ndarray
+    alpha: Floats
     coefs: sparse.csc_array
-    intercepts: np.ndarray
-    alphas: np.ndarray
-    errors: np.ndarray
-    relative_gaps: np.ndarray
-    paths: list
+    intercepts: Floats
+    alphas: Floats
+    errors: Floats
+    relative_gaps: Floats
+    paths: list[RegularizationPath]
 
 
 def cross_validate_paths(
-    X,
-    Y,
+    X: MatrixLike,
+    Y: ArrayLike,
     *,
-    cv=None,
-    groups=None,
-    alpha_per_response=True,
-    selection_rule="min",
-    scoring="deviance",
-    loss="squared",
-    delta=1.35,
-    l1_ratio=1.0,
-    alphas=100,
-    eps=1e-3,
-    fit_intercept=True,
-    standardize=False,
-    sample_weight=None,
-    offset=None,
-    penalty_factor=None,
-    lower_bounds=None,
-    upper_bounds=None,
-    tol=1e-10,
-    max_iter=10_000,
-    n_jobs=None,
-):
+    cv: Folds = None,
+    groups: ArrayLike | None = None,
+    alpha_per_response: bool = True,
+    selection_rule: Rule = "min",
+    scoring: Literal["mse", "mae", "deviance"] = "deviance",
+    loss: Literal["squared", "poisson", "huber"] = "squared",
+    delta: float = 1.35,
+    l1_ratio: float = 1.0,
+    alphas: int | ArrayLike = 100,
+    eps: float = 1e-3,
+    fit_intercept: bool = True,
+    standardize: bool = False,
+    sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+    penalty_factor: ArrayLike | None = None,
+    lower_bounds: ArrayLike | None = None,
+    upper_bounds: ArrayLike | None = None,
+    tol: float = 1e-10,
+    max_iter: int = 10_000,
+    n_jobs: int | None = None,
+) -> ResponsesCV:
     """Choose alpha by cross-validation for each column of Y, or one for all of them, in one batch.
 
     All responses and folds are problems over one X; those of a fold share its weights, and with them means and Gram

@@ -1,6 +1,9 @@
 """Stability selection: how often features are selected on halves of the rows, which are problems over one X."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import csc_array
@@ -8,6 +11,10 @@ from scipy.sparse import csc_array
 from fastreg.design import as_design
 from fastreg.path import solve
 from fastreg.solve import grids_of
+
+if TYPE_CHECKING:
+    from fastreg._types import Bools, Floats, Ints, Matrix, Names
+    from fastreg.solve import Solution, Task
 
 
 @dataclass(slots=True)
@@ -25,13 +32,13 @@ class Stability:
         Most iterations for one solution.
     """
 
-    alphas: np.ndarray
+    alphas: Floats
     counts: csc_array
-    n_selected: np.ndarray
+    n_selected: Ints
     n_iter: int
 
 
-def half_samples(rows, n_pairs, complementary, rng):
+def half_samples(rows: Ints, n_pairs: int, complementary: bool, rng: np.random.Generator) -> list[Ints]:
     """Draw 2 n_pairs times half of the rows, without replacement.
 
     Parameters
@@ -55,7 +62,15 @@ def half_samples(rows, n_pairs, complementary, rng):
     return halves
 
 
-def selection_counts(X, names, task, halves, max_features=None, *, n_jobs=None):
+def selection_counts(
+    X: Matrix,
+    names: Names,
+    task: Task,
+    halves: list[Ints],
+    max_features: int | None = None,
+    *,
+    n_jobs: int | None = None,
+) -> Stability:
     """Fit the path of every half-sample, in one batch, and count what is selected.
 
     Parameters
@@ -91,7 +106,7 @@ def selection_counts(X, names, task, halves, max_features=None, *, n_jobs=None):
     return Stability(task.alphas, counts, n_selected, max(int(one.n_iter.max()) for one in solutions))
 
 
-def selected(solution, penalised, max_features, L):
+def selected(solution: Solution, penalised: Bools, max_features: int | None, L: int) -> tuple[Ints, Ints, int]:
     """What a path selects.
 
     Parameters

@@ -1,0 +1,31 @@
+import numpy as np
+from numpy.typing import NDArray
+
+from fastreg._types import Floats, Ints, Reals
+
+class ResidualSet:
+    @property
+    def m(self) -> int: ...
+    carried: int
+    goal: float
+    def __init__(self, y: Floats, weights: Floats | None, total: float, seed: int = 0) -> None: ...
+    def reserve(self, capacity: int) -> None: ...
+    def extend(self, mean: Floats, norm: Floats, f1: Floats, f2: Floats, lower: Floats, upper: Floats) -> None: ...
+    def read_sparse(
+        self, index: Ints, value: Reals, starts: NDArray[np.intp], stops: NDArray[np.intp], scattered: bool
+    ) -> None: ...
+    def read_packed(self, columns: Floats) -> None: ...
+    def place(self, index: NDArray[np.int32], value: Floats) -> None: ...
+    def solve(
+        self,
+        l1: Floats,
+        l2: Floats,
+        between: NDArray[np.uint8],
+        max_iter: int,
+        budget: float,
+        index: NDArray[np.int32],
+        value: Floats,
+        stops: NDArray[np.intp],
+        n_iter: NDArray[np.int64],
+    ) -> int: ...
+    def gradients(self, w: Floats) -> Floats: ...
