@@ -58,7 +58,7 @@ class Dense:
         `then(first, stop)` is called after each block of features, by the thread that has it in its cache.
         """
         blocks = column_blocks(self.p, self.n, R.shape[0] * R.shape[2])
-        room = panels.correlate_work(*self.X.strides, len(R))
+        room = panels.correlate_work(self.X, self.shift, len(R))
 
         def task(k):
             first, stop = blocks[k]

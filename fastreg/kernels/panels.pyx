@@ -18,7 +18,7 @@ cdef enum:
     GRAM_ROWS = 128        # rows of a tile for Gram columns: so many that it stays in L2 for all panels
     GRAM_STRIDE = 136      # between its columns where they are copied; a power of two would strain the cache
     AHEAD = 4              # columns that are asked for before they are packed
-    PACK_PANELS = 2        # panels from which on tiles of a row-major X are packed
+    COPY_PANELS = 5        # panels for which it pays to copy a tile that cannot be read in place
     MOMENT_GROUP = 8       # neighbouring columns that share a row's cache line
 
 GRAM_TILE = GRAM_ROWS      # of `whole_gram`, for its callers
@@ -54,11 +54,28 @@ cdef void pack(const Matrix* M, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_
         memset(tile + i * stride + count, 0, (stride - count) * sizeof(double))
 
 
-def correlate_work(Py_ssize_t row_stride, Py_ssize_t col_stride, Py_ssize_t panels):
-    """Doubles that `correlate` needs as work space, for an X with these strides."""
-    cdef Matrix M
-    M.row_stride, M.col_stride = row_stride, col_stride
-    return GRAM_ROWS * pack_stride(COLUMN_BLOCK) if panels >= PACK_PANELS and by_rows(&M) else 0
+cdef void copy_columns(const Matrix* M, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_t* idx, Py_ssize_t first,
+                       Py_ssize_t count, double* tile) noexcept nogil:
+    """A few rows of some columns, each on its own, widened; GRAM_STRIDE from one to the next."""
+    cdef Py_ssize_t j, i, at
+    cdef const double* x
+    cdef const char* ahead
+    for j in range(count):
+        if j + AHEAD < count:
+            at = first + j + AHEAD if idx == NULL else idx[j + AHEAD]
+            ahead = M.data + at * M.col_stride + row * M.row_stride
+            for i in range(rows * M.row_stride // 64 + 1):
+                prefetch(ahead + 64 * i)
+        x = column(M, first + j if idx == NULL else idx[j], row, rows, tile + j * GRAM_STRIDE)
+        if x != tile + j * GRAM_STRIDE:
+            memcpy(tile + j * GRAM_STRIDE, x, rows * sizeof(double))
+
+
+def correlate_work(const real[:, :] X, const double[::1] shift, Py_ssize_t panels):
+    """Doubles that `correlate` needs as work space; 0 where X is best read in place."""
+    cdef Matrix M = as_matrix(X, shift)
+    cdef bint in_place = not by_rows(&M) and not M.single and M.shift == NULL and M.row_stride == sizeof(double)
+    return 0 if panels < COPY_PANELS or in_place else GRAM_STRIDE * (COLUMN_BLOCK + 16)
 
 
 def correlate(
@@ -67,13 +84,14 @@ def correlate(
     Py_ssize_t first,               # in   columns first..stop-1 of X
     Py_ssize_t stop,
     const double[:, :, ::1] R,      # in   (panels, n, lanes)
-    double[::1] work,               # work (correlate_work(*X.strides, panels),)
+    double[::1] work,               # work (correlate_work(X, shift, panels),)
     double[:, :, ::1] out,          # out  (panels, p, lanes), rows first..stop-1: X' R
 ):
     """out[k, j, :] = sum_i X[i, j] R[k, i, :] for the columns of one block."""
-    cdef Matrix M = as_matrix(X, shift)
+    cdef Matrix M = as_matrix(X, shift), tile
     cdef int lanes = <int>R.shape[2]
     cdef Py_ssize_t k, j, row, rows, count
+    cdef bint rowwise = by_rows(&M)
     with nogil:
         j = first
         while j < stop:
@@ -83,9 +101,16 @@ def correlate(
             row = 0
             while row < M.n and work.shape[0] > 0:
                 rows = min(<Py_ssize_t>GRAM_ROWS, M.n - row)
-                pack(&M, row, rows, NULL, j, count, &work[0])
+                if rowwise:
+                    pack(&M, row, rows, NULL, j, count, &work[0])
+                else:
+                    copy_columns(&M, row, rows, NULL, j, count, &work[0])
+                    tile = Matrix(<const char*>&work[0], rows, count, sizeof(double), GRAM_STRIDE * sizeof(double), 0, NULL)
                 for k in range(R.shape[0]):
-                    simd.xt_packed(&work[0], pack_stride(count), rows, count, &R[k, row, 0], lanes, &out[k, j, 0])
+                    if rowwise:
+                        simd.xt_packed(&work[0], pack_stride(count), rows, count, &R[k, row, 0], lanes, &out[k, j, 0])
+                    else:
+                        simd.xt_tile(&tile, 0, rows, NULL, 0, count, &R[k, row, 0], lanes, &out[k, j, 0])
                 row += GRAM_ROWS
             while row < M.n:
                 rows = min(<Py_ssize_t>FR_TILE, M.n - row)
@@ -335,10 +360,7 @@ def gram_columns(
                 start = row
                 if source == &tile:
                     start = 0
-                    for j in range(m):
-                        x = column(&M, rows_of[j], row, rows, copy + j * GRAM_STRIDE)
-                        if x != copy + j * GRAM_STRIDE:
-                            memcpy(copy + j * GRAM_STRIDE, x, rows * sizeof(double))
+                    copy_columns(&M, row, rows, idx, 0, m, copy)
                 for k in range(panels):
                     simd.xt_tile(
                         source, start, rows, NULL if source == &tile else idx, 0, wanted[k],

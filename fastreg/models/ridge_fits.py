@@ -23,7 +23,7 @@ from fastreg.solve.ridge import (
     gradients,
     products,
 )
-from fastreg.solve.ridge_data import RidgeData, dense, predict, spreads
+from fastreg.solve.ridge_data import RidgeData, dense, pick, predict, spreads
 from fastreg.solve.sums import Sums
 from fastreg.solve.systems import UNREFINED, ByFeatures, Decomposed, TooLarge, by_features, check_size, system_for
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, Literal
 
-    from fastreg._types import Floats, Ints, Matrix, Names, Splits
+    from fastreg._types import Floats, Ints, Names, Splits
 
 OVERFLOW = "X, y or sample_weight hold values so large that their products overflow: scale them down."
 TOL, MAX_ITER = 1e-10, 10_000
@@ -506,13 +506,6 @@ def is_rest(train: Ints, test: Ints, n: int) -> bool:
     """Whether `train` and `test` are all rows, each once."""
     counts = np.bincount(np.concatenate([train, test]), minlength=n)
     return bool((counts == 1).all())
-
-
-def pick(X: Matrix, rows: Ints) -> Any:
-    """Rows of X; a view where they are consecutive."""
-    if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
-        return X[rows[0] : rows[-1] + 1]
-    return X[rows]
 
 
 def r2_scores(y: Floats, predictions: Floats, weights: Floats | None = None) -> Floats:

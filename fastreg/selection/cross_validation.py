@@ -13,6 +13,7 @@ from fastreg.loss import respond, unit_deviances
 from fastreg.path import solve
 from fastreg.selection.refit import refit
 from fastreg.solve import grids_of, n_threads
+from fastreg.solve.ridge_data import pick, predict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,10 +148,11 @@ def cross_validate(
         factor = total / w.sum() if of_sums else 1.0
         tasks += [replace(one, weights=w, alphas=factor * one.alphas) for one in whole]
     solutions = solve(X, names, tasks, precompute=precompute, n_jobs=n_jobs, verbose=verbose)
+    jobs = n_threads(n_jobs)
     R, L, K, G = len(whole), len(whole[0].alphas), len(splits), len(gammas)
     refits: list[Any] = [None] * len(tasks)
     if min(gammas) < 1.0:
-        design, jobs = as_design(X), n_threads(n_jobs)
+        design = as_design(X)
         for k in range(R, len(tasks)):
             solution = solutions[k]
             values, intercepts, _ = refit(design, tasks[k], solution.indptr, solution.indices, jobs)
@@ -167,8 +169,8 @@ def cross_validate(
             if held is not None and not held.any():
                 scores[r, :, :, k] = np.nan
                 continue
-            y, kept = whole[r].y[rows], predict_rows(X, rows, solutions[at])
-            free = kept if refits[at] is None else predict_rows(X, rows, refits[at])
+            y, kept = whole[r].y[rows], predict_rows(X, rows, solutions[at], jobs)
+            free = kept if refits[at] is None else predict_rows(X, rows, refits[at], jobs)
             if offset is not None:
                 kept, free = kept + offset[rows, None], free + offset[rows, None]
                 if whole[r].loss == "squared":
@@ -183,18 +185,22 @@ def cross_validate(
     return CrossValidation(alphas, scores, gaps, fold_weights, solutions[:R], folds)
 
 
-def predict_rows(X: Any, rows: Ints, solution: Any) -> Floats:
+def predict_rows(X: Any, rows: Ints, solution: Any, jobs: int) -> Floats:
     """(t, L) linear predictors of some rows at every alpha, or (t, L, k); only the features in use are looked at."""
     several = isinstance(solution.coefs, list)
     columns = solution.coefs if several else [solution.coefs]
     used = np.unique(np.concatenate([column.indices for column in columns]))
+    part: Any
     if hasattr(X, "format"):
         part = X[rows][:, used] if X.format == "csr" else X[:, used][rows]
+        values = [(column[used].T @ part.T).T.toarray() for column in columns]
     else:
-        part = X[np.ix_(rows, used)].astype(np.float64, copy=False)
-    # as a sparse product: BLAS would wake its threads for it, which takes longer than the product
-    values = [(column[used].T @ part.T).T for column in columns]
-    values = [value.toarray() if hasattr(value, "format") else value for value in values]
+        part = pick(X, rows)
+        if len(used) > 0.5 * X.shape[1]:
+            used = np.arange(X.shape[1])
+        else:
+            part = part[:, used]
+        values = [predict(part, column[used].toarray(), jobs) for column in columns]
     return (np.stack(values, axis=2) if several else values[0]) + solution.intercepts
 
 

@@ -117,6 +117,13 @@ def predict(X, W, jobs=1):
     return X @ W if hasattr(X, "format") else as_design(X.T).correlations(np.ascontiguousarray(W), jobs)
 
 
+def pick(X, rows):
+    """Rows of X; a view where they are consecutive."""
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
+        return X[rows[0] : rows[-1] + 1]
+    return X[rows]
+
+
 def residual_squares(data, W, responses=slice(None)):
     """Weighted residual sums of squares (m,) of these columns of Y under coefficients (p, m), from X itself."""
     mean, level = data.means()

@@ -301,7 +301,7 @@ class ByFeatures(System):
                     if len(X) < ROWS_AT_ONCE:
                         Z = aligned((len(rotation), len(X), LANES))
                     if work is None:
-                        work = aligned(panels.correlate_work(*across.strides, len(rotation)))
+                        work = aligned(panels.correlate_work(across, None, len(rotation)))
                     panels.correlate(across, None, 0, len(X), rotation, work, Z)
                 at = slice(first - part.start, rows.stop - part.start)
                 some = tuple(np.empty((len(a), len(Z[0]), LANES)) for a in (S, Q))
