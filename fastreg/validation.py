@@ -85,7 +85,8 @@ def _as_lines(X: Any) -> Any:
     if data.dtype.char not in "df" or not (data.dtype.isnative and data.flags.aligned):
         data = _to_float(data, "X")
     kind = indices.dtype if indices.dtype in (np.int32, np.int64) else np.int64
-    data, indices, indptr = (np.ascontiguousarray(a, b) for a, b in ((data, None), (indices, kind), (indptr, kind)))
+    aligned = ((data, None), (indices, kind), (indptr, kind))
+    data, indices, indptr = (np.require(a, b, "CA") for a, b in aligned)
     lines, length = X.shape if X.format == "csr" else X.shape[::-1]
     remedy = f"X is not a valid {X.format} matrix; build it anew, for example from X.tocoo()"
     if data.ndim != 1 or indices.shape != data.shape or indptr.shape != (lines + 1,):

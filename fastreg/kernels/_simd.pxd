@@ -48,7 +48,8 @@ cdef extern from "simd.h" nogil:
         void (*axpy4)(Py_ssize_t n, const double* a, const double** x, double* y) noexcept nogil
         void (*dot4)(Py_ssize_t n, const double** x, const double* y, double* out) noexcept nogil
         void (*panel4)(Py_ssize_t n, const double** x, const double* B, double* V) noexcept nogil
-        void (*moments)(Py_ssize_t n, const double* x, const double* s, double origin, double lift, double* out) noexcept nogil
+        void (*moments)(Py_ssize_t n, const double* x, const double* s, double origin, double lift,
+                        double* out) noexcept nogil
         void (*rotate)(Py_ssize_t n, double c, double s, double* x, double* y) noexcept nogil
         void (*exp)(Py_ssize_t n, const double* x, double* out) noexcept nogil
         void (*log1p)(Py_ssize_t n, const double* x, double* out) noexcept nogil

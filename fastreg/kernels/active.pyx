@@ -1,10 +1,10 @@
 """Exact solution of the elastic net in a `SignCell`, one alpha after the other.
 
-The active set A is guessed with its signs, the equations of that sign cell are solved, features of the wrong sign leave,
-features whose gradient exceeds their penalty enter (a primal-dual active set, as in Hintermueller, Ito & Kunisch 2002,
-started by coordinate descent on the entrants).  Where that does not settle, monotone steps take over: coordinate descent
-with covariance updates, then a Newton step on the signed support with an exact line search through the kinks (Lee et al.
-2007, feature-sign search).
+The active set A is guessed with its signs, the equations of that sign cell are solved, features of the wrong sign
+leave, features whose gradient exceeds their penalty enter (a primal-dual active set, as in Hintermueller, Ito & Kunisch
+2002, started by coordinate descent on the entrants).  Where that does not settle, monotone steps take over: coordinate
+descent with covariance updates, then a Newton step on the signed support with an exact line search through the kinks
+(Lee et al. 2007, feature-sign search).
 """
 from libc.math cimport INFINITY, fabs
 from libc.stdlib cimport qsort
@@ -52,7 +52,7 @@ cdef class ActiveSet(SignCell):
         """Solve for one pair of penalties after the other; returns how many were done (budget, or room in `index`)."""
         cdef Py_ssize_t k = 0, i, filled = 0
         cdef double spent = 0.0
-        self.G, self.ldg = &G[0, 0], G.shape[1]
+        self.G, self.ldg = <double*>&G[0, 0] if G.shape[0] > 0 else NULL, G.shape[1]
         stops[0] = 0
         with nogil:
             while k < l1.shape[0] and spent <= budget and filled + self.m <= index.shape[0]:
@@ -89,7 +89,7 @@ cdef class ActiveSet(SignCell):
         """The minimum of a model around w; G and the factor stay as they are, but for their scale if l2 is zero."""
         cdef Py_ssize_t i, j, m = self.m
         cdef bint away = False
-        self.G, self.ldg = &G[0, 0], G.shape[1]
+        self.G, self.ldg = <double*>&G[0, 0] if G.shape[0] > 0 else NULL, G.shape[1]
         with nogil:
             if l2 != 0.0:
                 scale = 1.0
@@ -119,7 +119,6 @@ cdef class ActiveSet(SignCell):
         """Solve for the current l1, l2 from the current w; returns sweeps plus Newton steps."""
         cdef long steps = 0
         cdef int guesses = 0, worse = 0, count, released, i
-        cdef Py_ssize_t j
         cdef double value, lowest = INFINITY
         cdef bint settled = True
         memcpy(self.best, self.w, self.m * sizeof(double))
@@ -155,7 +154,8 @@ cdef class ActiveSet(SignCell):
             else:
                 worse += 1
             count = self.screen_entrants(count)
-            settled &= count == 0 or self.append(count, False) < count     # copies of features in A are refused, and not missed
+            # copies of features in A are refused, and not missed
+            settled &= count == 0 or self.append(count, False) < count
         return self.descend(steps, max_iter)
 
     cdef int leaving(self) noexcept nogil:
@@ -200,14 +200,14 @@ cdef class ActiveSet(SignCell):
 
     cdef int screen_entrants(self, int count) noexcept nogil:
         """Coordinate descent among the entrants alone, A held fixed: those left at zero are no longer entrants."""
-        cdef int sweep, k, t, n = 0, j
+        cdef int k, t, n = 0, j
         cdef double new, delta, biggest, low, high
         cdef Py_ssize_t limit = max(<Py_ssize_t>16, self.factor.size)
         shuffle(self.V, count, &self.seed)
         for k in range(count):
             self.entry[k] = 0.0
             self.entry_g[k] = self.g[self.V[k]]
-        for sweep in range(2):
+        for _ in range(2):
             for k in range(count):
                 j = self.V[k]
                 delta = self.G[j * self.ldg + j]
@@ -226,7 +226,7 @@ cdef class ActiveSet(SignCell):
                 biggest = max(biggest, self.entry_g[k])
         low, high = 0.0, biggest
         if n > limit:                       # the strongest first: others may no longer be needed after them
-            for sweep in range(20):
+            for _ in range(20):
                 new = 0.5 * (low + high)
                 n = 0
                 for k in range(count):
@@ -329,8 +329,8 @@ cdef class ActiveSet(SignCell):
         return min(count, limit)
 
     cdef long descend(self, long steps, long max_iter) noexcept nogil:
-        """From the best point so far: Newton steps to the optimum of the signed support, then a step of coordinate descent
-        on the worst violators, which join it; every step lowers the objective."""
+        """From the best point so far: Newton steps to the optimum of the signed support, then a step of coordinate
+        descent on the worst violators, which join it; every step lowers the objective."""
         cdef int count = 0, released, entering = 1, stalled = 0
         cdef Py_ssize_t before
         cdef double value, new, before_value

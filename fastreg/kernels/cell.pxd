@@ -3,7 +3,7 @@ from .factor cimport Factor
 
 cdef enum:
     POSITIVE = 1           # sides: w_j > 0 allowed
-    NEGATIVE = 2           #        w_j < 0 allowed; 0: the feature stays at zero
+    NEGATIVE = 2           # w_j < 0 allowed; 0: the feature stays at zero
     PINNED = -2
 
 

@@ -107,7 +107,7 @@ cdef class SignCell:
         """Move to the point w[index] = value (zero elsewhere), the factor with it."""
         cdef Py_ssize_t i, j, m = self.m
         cdef int count = 0
-        self.G, self.ldg = &G[0, 0], G.shape[1]
+        self.G, self.ldg = <double*>&G[0, 0] if G.shape[0] > 0 else NULL, G.shape[1]
         with nogil:
             if l2 != self.factor_l2:
                 self.l2 = l2
@@ -127,7 +127,7 @@ cdef class SignCell:
 
     cdef int append(self, int count, bint floor) noexcept nogil:
         """Features V[:count] join A with the signs of `entry`; returns how many were refused, and set to zero."""
-        cdef int start = 0, k, l, refused = 0
+        cdef int start = 0, k, l, refused = 0, faults
         cdef double ridge[BLOCK]
         cdef bint kept[BLOCK]
         cdef Py_ssize_t at
@@ -141,7 +141,8 @@ cdef class SignCell:
             for l in range(k):
                 ridge[l] = self.l2 * self.f2[self.V[start + l]]
             at = self.factor.size
-            if factor_append(&self.factor, self.G, self.ldg, self.A, self.V + start, k, ridge, TINY, floor, kept) and floor:
+            faults = factor_append(&self.factor, self.G, self.ldg, self.A, self.V + start, k, ridge, TINY, floor, kept)
+            if faults and floor:
                 self.floored = True
             for l in range(k):
                 if kept[l]:

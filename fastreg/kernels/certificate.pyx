@@ -6,9 +6,9 @@ With the residual r of the solution w, c = X'r / S and theta = kappa (r - d) / S
           + sum_j ( l1_j |w_j| + l2_j / 2 w_j^2 - kappa x_j'(r - d) / S w_j + h_j*(kappa x_j'(r - d) / S) )
 
 is a sum of terms none of which is negative, so nothing cancels (Fenchel-Young, coordinate by coordinate).  h_j* is the
-conjugate of penalty and bounds: finite wherever l2_j > 0 or a bound stops w_j, else kappa <= 1 scales theta down to where
-it is zero.  d is the projection of r on the unpenalised columns, which theta must be orthogonal to; others know of it by
-the Cauchy-Schwarz bound on x_j'd.
+conjugate of penalty and bounds: finite wherever l2_j > 0 or a bound stops w_j, else kappa <= 1 scales theta down to
+where it is zero.  d is the projection of r on the unpenalised columns, which theta must be orthogonal to; others know
+of it by the Cauchy-Schwarz bound on x_j'd.
 """
 from libc.math cimport INFINITY, fabs
 

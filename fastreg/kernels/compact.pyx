@@ -1,6 +1,6 @@
 """Coordinate descent on a quadratic model whose Hessian is diagonal plus low rank, O(rank) for a coordinate.
 
-    minimise over w    g'(w - x) + 1/2 (w - x)' (diag(D) + U diag(s) U') (w - x) + sum_j l1_j |w_j|,   lower <= w <= upper
+    minimise over w   g'(w - x) + 1/2 (w - x)' (diag(D) + U diag(s) U') (w - x) + sum_j l1_j |w_j|,  lower <= w <= upper
 
 s is 1 for the first `plus` columns of U and -1 for the others.  The products diag(s) U'(w - x) are kept current, from
 which a coordinate's gradient takes one dot product (Scheinberg & Tang 2016, section 5).

@@ -3,7 +3,7 @@
 A sparse matrix is a list of lines (columns of CSC, rows of CSR), each a run start..stop-1 of entries (index, value), in
 any order, duplicates adding up.  Panels are C-ordered arrays (n, 8).  Nothing here allocates, raises or warns.
 """
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from ._simd cimport Entries, integer, real, simd, simd_init
@@ -110,7 +110,7 @@ def gram_columns(
     double[:, ::1] panel,           # in/out (n, 8)  zeros
     double[:, ::1] out,             # out  (m, 8)
 ):
-    """out[i, l] = sum_r weights[r] (X[r, rows_of[i]] - row_means[i]) (X[r, new[l]] - means[l]); other lanes are zero."""
+    """out[i, l] = sum_r weights[r] (X[r, rows_of[i]] - row_means[i]) (X[r, new[l]] - means[l]); others: 0."""
     cdef Entries X = as_entries(index, value)
     cdef Py_ssize_t i, j, k, l, n = panel.shape[0]
     cdef double sums[8]

@@ -266,14 +266,13 @@ def level(
     """(constant that makes the sum of r zero, sum of s f there): Newton's method between bounds that close in."""
     cdef Py_ssize_t i, n = y.shape[0]
     cdef double low = -INFINITY, high = INFINITY, at = 0.0, to, step, ahead, curvature, size, value, stride = 1.0
-    cdef int steps
     with nogil:
         if loss == POISSON:                      # the answer is known: it is where the steps start
             at = mean_level(y, s, z)
             for i in range(n):
                 z[i] += at
         value = whole(loss, parameter, y, s, z, r, h)
-        for steps in range(MOST_STEPS):
+        for _ in range(MOST_STEPS):
             ahead, curvature, size = sum_of(n, &r[0]), sum_of(n, &h[0]), 0.0
             for i in range(n):
                 size += fabs(r[i])
@@ -325,13 +324,12 @@ def search(
     """
     cdef Py_ssize_t i, k, n = y.shape[0]
     cdef double t = 1.0, new = value, change, to, ahead_slope, rest = 0.0, sum_r = 0.0, sum_h = 0.0
-    cdef int tries
     with nogil:
         for k in range(w.shape[0]):
             to = w[k] + d[k]
             rest += l1[k] * (fabs(to) - fabs(w[k])) + 0.5 * l2[k] * d[k] * (to + w[k])
         slope += rest
-        for tries in range(HALVINGS):
+        for _ in range(HALVINGS):
             for i in range(n):
                 ahead[i] = z[i] + t * line[i]
             new = whole(loss, parameter, y, s, ahead, r, h)

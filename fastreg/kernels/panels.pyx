@@ -41,7 +41,7 @@ cdef inline bint by_rows(const Matrix* M) noexcept nogil:
 
 
 cdef inline Py_ssize_t pack_stride(Py_ssize_t count) noexcept nogil:
-    """Doubles between the rows of a packed tile: an odd number of cache lines, so that they use all sets of the cache."""
+    """Doubles between the rows of a packed tile: an odd number of cache lines, so that all sets of the cache serve."""
     return ((count + 7) // 8 | 1) * 8
 
 
@@ -105,7 +105,9 @@ def correlate(
                     pack(&M, row, rows, NULL, j, count, &work[0])
                 else:
                     copy_columns(&M, row, rows, NULL, j, count, &work[0])
-                    tile = Matrix(<const char*>&work[0], rows, count, sizeof(double), GRAM_STRIDE * sizeof(double), 0, NULL)
+                    tile = Matrix(
+                        <const char*>&work[0], rows, count, sizeof(double), GRAM_STRIDE * sizeof(double), 0, NULL
+                    )
                 for k in range(R.shape[0]):
                     if rowwise:
                         simd.xt_packed(&work[0], pack_stride(count), rows, count, &R[k, row, 0], lanes, &out[k, j, 0])
@@ -241,7 +243,6 @@ def weight_parts(
     """R <- weight * (R - mean), where some lanes have other weights than others."""
     cdef Py_ssize_t a, i, l, n = R.shape[0]
     cdef double s, r, total
-    cdef int turn
     with nogil:
         for a in range(weights.shape[0]):
             for l in range(edges[a], edges[a + 1]):
@@ -249,7 +250,7 @@ def weight_parts(
             total = 0.0
             for i in range(n):
                 total += weights[a, i]
-            for turn in range(2 if centred[a] else 0):  # the first mean is off by rounding
+            for _ in range(2 if centred[a] else 0):  # the first mean is off by rounding
                 for l in range(edges[a], edges[a + 1]):
                     sums[l] = 0.0
                 for i in range(n):
@@ -523,7 +524,7 @@ def moments(
             count = min(<Py_ssize_t>MOMENT_GROUP, columns.shape[0] - j)
             for c in range(count):
                 origin[c] = column(&M, columns[j + c], 0, 1, buffer)[0] if centred else 0.0
-            for turn in range(2):
+            for _ in range(2):
                 for c in range(count):
                     off[c] = square[j + c] = raw[j + c] = 0.0
                 row = 0

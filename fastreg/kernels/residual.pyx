@@ -6,8 +6,8 @@ support; a Newton step by preconditioned conjugate gradients with an exact line 
 
     minimise over w    1/(2 S) sum_i s_i r_i^2 + sum_j ( l1 f1_j |w_j| + l2 f2_j / 2 w_j^2 ),   lower <= w <= upper
 
-with r = y - sum_j w_j (x_j - mean_j).  What is kept of r is t_i = s_i (r_i - offset): an update then costs the entries of
-its column only, the means enter by the scalar offset.
+with r = y - sum_j w_j (x_j - mean_j).  What is kept of r is t_i = s_i (r_i - offset): an update then costs the entries
+of its column only, the means enter by the scalar offset.
 """
 from libc.math cimport INFINITY, fabs, sqrt
 from libc.stdint cimport int32_t, int64_t
@@ -43,7 +43,7 @@ cdef class ResidualSet:
     cdef Py_ssize_t seen            # features that the last prediction knew
     cdef dict arrays
     cdef Entries X
-    cdef Entries near               # copies of columns that were free: in one place they are read in two thirds of the time
+    cdef Entries near               # copies of columns that were free: side by side they are read in 2/3 of the time
     cdef int *near_index
     cdef double *near_value
     cdef Py_ssize_t room, used      # entries of `near`
@@ -189,7 +189,7 @@ cdef class ResidualSet:
         const double[::1] l2,            # in   (L,)
         const unsigned char[::1] between,  # in  (L,)  1: a step on the way, whose work counts for the alpha after it
         long max_iter,                   # in   sweeps plus Newton steps an alpha
-        double budget,                   # in   stop after the alpha that brings the count of steps times rows above this
+        double budget,                   # in   stop after the alpha that brings steps times rows above this
         int[::1] index,                  # out  nonzero features of the solutions, one after the other
         double[::1] value,               # out  their coefficients
         Py_ssize_t[::1] stops,           # out  (L + 1,)  where each solution ends
@@ -487,7 +487,7 @@ cdef class ResidualSet:
                 self.b[self.free] -= l1 if self.w[j] > 0.0 else -l1
                 self.free += 1
                 size += self.reach(j) * fabs(self.w[j])
-        # the gap is of first order in the gradient: its largest entry, as a share of the penalty, times the penalty of w
+        # the gap is of first order in the gradient: its largest entry over the penalty, times the penalty of w
         for k in range(self.free):
             j = self.F[k]
             self.d[k] = 0.0
@@ -579,7 +579,9 @@ cdef class ResidualSet:
             if self.l1 * self.f1[j] > 0.0 and self.w[j] * self.d[k] < 0.0 and -self.w[j] / self.d[k] <= far:
                 self.kinks[count].t, self.kinks[count].place = -self.w[j] / self.d[k], k
                 count += 1
-            t = ((self.upper[j] if self.d[k] > 0.0 else self.lower[j]) - self.w[j]) / self.d[k] if self.d[k] != 0.0 else INFINITY
+            t = INFINITY
+            if self.d[k] != 0.0:
+                t = ((self.upper[j] if self.d[k] > 0.0 else self.lower[j]) - self.w[j]) / self.d[k]
             if t <= far:
                 self.kinks[count].t, self.kinks[count].place = t, -1 - k
                 count += 1

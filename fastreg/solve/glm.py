@@ -237,7 +237,7 @@ class GlmRun(Run):
                     self.stretch = working.stretch(self.r, self.h) / self.total
                 gap += 0.5 * short * short * self.stretch
         if self.ahead:
-            gap += self.ahead**2 * self.total / self.sum_h
+            gap += self.ahead * self.ahead * self.total / self.sum_h
         return gap if l1 > 0.0 or l2 > 0.0 else min(gap, self.value / self.total)
 
     def divergence(self, z, r, off, kappa):

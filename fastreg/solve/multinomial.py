@@ -293,7 +293,7 @@ class Softmax:
         scale = np.concatenate([*diagonal, H.sum(axis=1) / self.total])
         scale[:size] += l2 * f2
         scale = np.where(scale > 0.0, scale, 1.0)
-        d, z = np.zeros(len(b)), b / scale
+        d, z, slope = np.zeros(len(b)), b / scale, b.copy()
         direction, rho, count = z.copy(), (b * z).sum(), 0
         enough = CLOSE**2 * rho
         while rho > enough and count < min(PRODUCTS, self.left):
@@ -310,6 +310,7 @@ class Softmax:
         longest = np.abs(spread(d)).max(initial=0.0)
         d *= min(1.0, LONGEST / longest) if longest > 0.0 else 1.0
         kept, level, now = self.Z, self.intercepts, self.objective(W, l1, l2)
+        told = (slope * d).sum() > ROUNDING * now  # whether the objective can tell a step from rounding
         for t in 0.5 ** np.arange(TRIES):
             new = w + t * d[:size]
             new[(new * w <= 0.0) & (l1 * f1 > 0.0)] = 0.0
@@ -319,7 +320,7 @@ class Softmax:
             self.intercepts = level + t * intercepts(d)
             self.Z = np.empty_like(kept)
             self.place([(self.pool.features[np.flatnonzero(row)], row[row != 0.0]) for row in tried])
-            if self.objective(tried, l1, l2) < now:
+            if not told or self.objective(tried, l1, l2) < now:
                 for run, row in zip(self.runs, tried, strict=True):
                     run.w[:] = row
                 return count
