@@ -1,6 +1,7 @@
 """Build the Cython kernels; everything else is in pyproject.toml."""
 
 import os
+import re
 import sys
 import sysconfig
 from glob import glob
@@ -10,7 +11,12 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 debug = os.environ.get("FASTREG_DEBUG") == "1"
-abi3 = os.environ.get("FASTREG_ABI3") == "1" and not sysconfig.get_config_var("Py_GIL_DISABLED")
+release = os.environ.get("FASTREG_ABI3") == "1"
+abi3 = release and not sysconfig.get_config_var("Py_GIL_DISABLED")
+
+variables = sysconfig.get_config_vars()
+if "LDSHARED" in variables:  # some Pythons write their own folder into what they link; the kernels need nothing there
+    variables["LDSHARED"] = re.sub(r"-Wl,-rpath[=,]\S+", "", variables["LDSHARED"])
 
 extensions = [
     Extension(
@@ -19,6 +25,7 @@ extensions = [
         include_dirs=["fastreg/kernels"],
         depends=sorted(glob("fastreg/kernels/*.h")),
         extra_compile_args=["/O2"] if sys.platform == "win32" else ["-O3", "-g0", "-ffp-contract=fast"],
+        extra_link_args=["-Wl,--strip-all"] if release and sys.platform == "linux" else [],
         define_macros=[("Py_LIMITED_API", "0x030B0000")] if abi3 else [],
         py_limited_api=abi3,
     )
