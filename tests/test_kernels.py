@@ -12,7 +12,7 @@ import pytest
 import reference
 from numpy.testing import assert_allclose, assert_array_equal
 
-from fastreg.design import Dense
+from fastreg.design import Dense, dense
 from fastreg.kernels import active as active_set
 from fastreg.kernels import certificate, factor, panels
 
@@ -191,7 +191,7 @@ def test_gradients(layout, dtype):
 
 @pytest.mark.parametrize(("layout", "dtype"), list(product(LAYOUTS, DTYPES)))
 @pytest.mark.parametrize("given", [(), ("level",), ("root", "right"), ("level", "root", "right", "shift")])
-def test_whole_gram(layout, dtype, given):
+def test_whole_gram(monkeypatch, layout, dtype, given):
     rng = np.random.default_rng(21)
     for n, p, m in ((1, 1, 1), (130, 30, 30), (300, 60, 49), (257, 24, 24)):
         X = stored((rng.normal(size=(n, p)) + 2.0).astype(dtype), layout)
@@ -209,17 +209,21 @@ def test_whole_gram(layout, dtype, given):
         if root is not None:
             Z *= root[:, None]
         count, first = -(-Z.shape[1] // 24), n // 3
-        out = np.full((count, count * 24, 24), np.nan)
+        start = count // 2
+        out = np.ones((count - start, count * 24, 24))
         work = np.full((count, panels.GRAM_TILE, 24), np.nan)
-        panels.whole_gram(X, shift, columns, means, level, root, right, first, n, work, out)
+        panels.whole_gram(X, shift, columns, means, level, root, right, first, n, start, work, out)
         Z = Z[first:]
-        for k in range(count):
+        for k in range(start, count):
             part = Z[:, 24 * k : 24 * k + 24]
-            found = out[k, : min(24 * (k + 1), Z.shape[1]), : part.shape[1]]
+            found = out[k - start] - 1.0
+            found = found[: min(24 * (k + 1), Z.shape[1]), : part.shape[1]]
             close(found, (Z.T @ part)[: len(found)], 1.0 + (np.abs(Z).T @ np.abs(part))[: len(found)])
         if right is None:
             design, gram = Dense(X), np.zeros((m, m))
             design.shift = shift
+            monkeypatch.setattr(dense, "FEW_PANELS", int(rng.integers(0, 2)) * 43)  # in groups of columns, or not
+            monkeypatch.setattr(dense, "TASK_WORK", 1 << 10)
 
             def store(first, stop, start, part, gram=gram):
                 gram[first:stop, start : start + part.shape[1]] = part
@@ -607,7 +611,7 @@ SCRIPT = """
 import sys
 import numpy as np
 from fastreg import fit_path
-from fastreg.design import Dense
+from fastreg.design import Dense, dense
 from fastreg.kernels import factor, panels
 from fastreg.solve.sample import Sample
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .._types import Floats
 
 _lock = threading.Lock()
+_local = threading.local()
 _pool = None
 
 
@@ -38,14 +39,22 @@ def _executor():
         return _pool
 
 
+class Cancelled(Exception):
+    """In a thread whose work nobody waits for any more."""
+
+
 def parallel_for(task: Callable[[int], Any], count: int, jobs: int) -> None:
     """Call task(0), ..., task(count - 1), on up to `jobs` threads; this thread takes part.
 
-    The first exception stops the handing out of blocks and is raised here once the running ones are done.
+    The first exception stops the handing out of blocks, those of loops within a block too, and is raised here once the
+    running ones are done.
     """
     helpers = min(jobs, count) - 1
+    above = getattr(_local, "stop", None)  # of the loop that this one is a block of, in a helper
     if helpers <= 0:
         for k in range(count):
+            if above is not None and above.is_set():
+                raise Cancelled
             task(k)
         return
     ticket, stop = itertools.count(), threading.Event()
@@ -61,12 +70,23 @@ def parallel_for(task: Callable[[int], Any], count: int, jobs: int) -> None:
             stop.set()
             raise
 
-    futures = [_executor().submit(work) for _ in range(helpers)]
+    def help() -> None:
+        _local.stop = stop
+        try:
+            work()
+        finally:
+            _local.stop = None
+
+    futures = [_executor().submit(help) for _ in range(helpers)]
     try:
         work()
     finally:
-        errors = [future.exception() for future in futures if not future.cancel()]
-    for error in errors:
+        try:
+            errors = [future.exception() for future in futures if not future.cancel()]
+        except BaseException:
+            stop.set()
+            raise
+    for error in sorted(errors, key=lambda error: isinstance(error, Cancelled)):
         if error is not None:
             raise error
 

@@ -12,9 +12,11 @@ GRAM_ROWS_PER_BLOCK = 480  # these rows of a result ...
 GRAM_PANELS = 5  # ... and so many panels of columns meet in L2
 FEW_COLUMNS = 16  # up to so many, panels of eight
 TALL = 16  # rows a column from which on they are packed once for the whole Gram matrix ...
-MOST_PIECES = 16  # ... in so many pieces at most ...
+FEW_PANELS = 43  # of columns: so many in pieces of rows side by side, more of them in groups of columns
+MOST_PIECES = 16  # side by side ...
 PIECE_WORK = 1 << 30  # ... of so many multiplications at least ...
 PIECE_BYTES = 64 << 20  # ... and with results of so many bytes in all
+TASK_WORK = 1 << 34  # multiplications of one call: an interrupt has to wait for it
 LARGE_MEAN = 1e3  # standard deviations
 
 
@@ -173,26 +175,33 @@ class Dense:
         """
         size = len(columns) + (0 if right is None else right.shape[1])
         count = -(-size // 24)
-        most = max(1, min(MOST_PIECES, PIECE_BYTES // (8 * (24 * count) ** 2)))
-        step = max(PIECE_WORK // size**2, 2 * size, -(-self.n // most))
-        step = -(-step // panels.GRAM_TILE) * panels.GRAM_TILE
-        pieces = range(0, self.n, step)
-        parts = [None] * len(pieces)
+        few = count <= FEW_PANELS
+        width = count if few else max(4, count // 12)
+        groups = [(start, min(start + width, count)) for start in range(0, count, width)]
+        groups.reverse()  # the last have most to do
+        sums = [np.zeros((stop - start, 24 * stop, 24)) for start, stop in groups]
+        at_once = max(1, min(MOST_PIECES, PIECE_BYTES // sums[0].nbytes)) if few else 1
+        step = min(TASK_WORK // (24 * width * size), max(PIECE_WORK // size**2, 2 * size, -(-self.n // at_once)))
+        step = max(1, step // panels.GRAM_TILE) * panels.GRAM_TILE
 
-        def add_up(i):
-            work, parts[i] = aligned((count, panels.GRAM_TILE, 24)), aligned((count, count * 24, 24))
-            stop = min(pieces[i] + step, self.n)
-            panels.whole_gram(self.X, self.shift, columns, means, level, root, right, pieces[i], stop, work, parts[i])
+        def add(group, first, out):
+            (start, stop), last = groups[group], min(first + step, self.n)
+            work = aligned((stop, panels.GRAM_TILE, 24))
+            panels.whole_gram(self.X, self.shift, columns, means, level, root, right, first, last, start, work, out)
 
-        def put_together(k):
-            start, stop = 24 * k, min(24 * (k + 1), size)
-            total = parts[0][k, :stop, : stop - start]
-            for part in parts[1:]:
-                total += part[k, :stop, : stop - start]
-            store(0, stop, start, total)
-
-        parallel_for(add_up, len(pieces), jobs)
-        parallel_for(put_together, count, jobs)
+        if few:  # pieces of rows side by side, added up in their order
+            for wave in range(0, self.n, at_once * step):
+                firsts = range(wave, min(wave + at_once * step, self.n), step)
+                parts = [sums[0] if k == wave == 0 else np.zeros(sums[0].shape) for k in range(len(firsts))]
+                parallel_for(lambda k, f=firsts, parts=parts: add(0, f[k], parts[k]), len(firsts), jobs)
+                parallel_for(lambda k, parts=parts: add_up(sums[0], parts, k), count, jobs)
+        else:
+            for first in range(0, self.n, step):
+                parallel_for(lambda k, first=first: add(k, first, sums[k]), len(groups), jobs)
+        for (start, stop), total in zip(groups, sums, strict=True):
+            for k in range(start, stop):
+                last = min(24 * (k + 1), size)
+                store(0, last, 24 * k, total[k - start, :last, : last - 24 * k])
 
     def columns(self, new, means, out):
         """out <- columns `new` of X as rows (k, n), less their means."""
@@ -240,6 +249,13 @@ class Dense:
 
         parallel_for(task, -(-len(columns) // step), jobs)
         return out
+
+
+def add_up(total, parts, k):
+    """Add entry k of all parts, but for the total itself, to that of the total."""
+    for part in parts:
+        if part is not total:
+            total[k] += part[k]
 
 
 def column_blocks(p, n, lanes):

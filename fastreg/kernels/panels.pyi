@@ -61,6 +61,7 @@ def whole_gram(
     right: Floats | None,
     first: int,
     stop: int,
+    start: int,
     work: Floats,
     out: Floats,
 ) -> None: ...

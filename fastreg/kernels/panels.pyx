@@ -389,15 +389,16 @@ def whole_gram(
     const double[:, :] right,       # in   (n, k)  further columns, from which nothing is taken off; or None
     Py_ssize_t first,               # in   rows first..stop-1 of X
     Py_ssize_t stop,
-    double[:, :, ::1] work,         # work (panels, 128, 24), for panels of 24 columns of X and `right`
-    double[:, :, ::1] out,          # out  (panels, panels * 24, 24)
+    Py_ssize_t start,               # in   the first panel of 24 columns that is wanted
+    double[:, :, ::1] work,         # work (panels, 128, 24), for the panels up to the last one that is wanted
+    double[:, :, ::1] out,          # in/out (panels - start, panels * 24, 24)
 ):
-    """out[k, i, l] = sum over these rows of z_i z_j with j = 24 k + l, for all columns z and i < 24 (k + 1).
+    """Add to out[k - start, i, l] the sum over these rows of z_i z_j, j = 24 k + l, for i < 24 (k + 1).
 
-    A tile of rows is packed once, in panels that stay in L2, and meets itself.
+    The columns z are those of X and then those of `right`.  A tile of rows is packed once and meets itself.
     """
     cdef Matrix M = as_matrix(X, shift)
-    cdef Py_ssize_t m = columns.shape[0], panels = work.shape[0], i, j, k, row = first, rows, count
+    cdef Py_ssize_t m = min(columns.shape[0], work.shape[0] * 24), more = columns.shape[0], panels = work.shape[0], i, j, k, row = first, rows, count
     cdef double buffer[FR_TILE]
     cdef double* at
     cdef const double* x
@@ -408,7 +409,6 @@ def whole_gram(
         for j in range(m):
             in_order &= columns[j] == columns[0] + j
         memset(&work[0, 0, 0], 0, panels * GRAM_ROWS * lanes * sizeof(double))
-        memset(&out[0, 0, 0], 0, panels * panels * lanes * lanes * sizeof(double))
         while row < stop:
             rows = min(<Py_ssize_t>GRAM_ROWS, stop - row)
             for i in range(rows if rowwise else 0):
@@ -435,8 +435,8 @@ def whole_gram(
                         for j in range(count):
                             at[i * lanes + j] -= level[row + i]
             if right is not None:
-                for j in range(right.shape[1]):
-                    at = &work[(m + j) // lanes, 0, (m + j) % lanes]
+                for j in range(min(right.shape[1], panels * lanes - more)):
+                    at = &work[(more + j) // lanes, 0, (more + j) % lanes]
                     for i in range(rows):
                         at[i * lanes] = right[row + i, j]
             if root is not None:
@@ -444,9 +444,11 @@ def whole_gram(
                     for i in range(rows):
                         for j in range(lanes):
                             work[k, i, j] *= root[row + i]
-            for k in range(panels):
+            for k in range(start, panels):
                 for j in range(k + 1):
-                    simd.xt_packed(&work[j, 0, 0], lanes, rows, lanes, &work[k, 0, 0], lanes, &out[k, j * lanes, 0])
+                    simd.xt_packed(
+                        &work[j, 0, 0], lanes, rows, lanes, &work[k, 0, 0], lanes, &out[k - start, j * lanes, 0]
+                    )
             row += GRAM_ROWS
 
 
