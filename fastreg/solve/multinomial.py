@@ -447,7 +447,9 @@ class Softmax:
         f1 = np.ones(self.design.p) if self.factor1 is None else self.factor1
         wanted = np.isfinite(f1)
         if l1 > 0.0 and np.isfinite(above):  # the strong rule
-            wanted &= np.abs(self.gradient).max(axis=1) >= (2.0 * l1 - task.l1_ratio * above) * np.minimum(f1, 1e300)
+            with np.errstate(over="ignore"):
+                least = (2.0 * l1 - task.l1_ratio * above) * np.minimum(f1, 1e300)
+            wanted &= np.abs(self.gradient).max(axis=1) >= least
         steps, goal = 0, max(GOAL * tol, ROUNDING) * self.null
         for _ in range(REPAIRS):
             new = np.flatnonzero(wanted & (self.pool.place < 0))
