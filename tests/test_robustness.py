@@ -637,6 +637,7 @@ def limit(worker):
     return max(LIMIT, 3.0 * taken)
 
 
+@pytest.mark.interrupts
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
 @pytest.mark.parametrize(
     "title",
