@@ -86,7 +86,7 @@ def _as_lines(X: Any) -> Any:
         data = _to_float(data, "X")
     kind = indices.dtype if indices.dtype in (np.int32, np.int64) else np.int64
     aligned = ((data, None), (indices, kind), (indptr, kind))
-    data, indices, indptr = (np.require(a, b, "CA") for a, b in aligned)
+    data, indices, indptr = (np.require(np.asarray(a, dtype=b), requirements=["C", "A"]) for a, b in aligned)
     lines, length = X.shape if X.format == "csr" else X.shape[::-1]
     remedy = f"X is not a valid {X.format} matrix; build it anew, for example from X.tocoo()"
     if data.ndim != 1 or indices.shape != data.shape or indptr.shape != (lines + 1,):

@@ -1,5 +1,6 @@
 """LassoCV and ElasticNetCV: every fold is the fit on its training rows, whatever rows the folds take."""
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -19,6 +20,7 @@ from sklearn.model_selection import (
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fastreg import ElasticNetCV, LassoCV, cross_validate_paths, fit_path
+from fastreg.selection.cross_validation import predict_rows
 
 STORAGES = {"C": np.ascontiguousarray, "F": np.asfortranarray, "csc": sparse.csc_matrix, "csr": sparse.csr_array}
 SPLITTERS = [
@@ -576,3 +578,14 @@ def test_one_alpha_for_all_responses():
         cross_validate_paths(X, Y, alpha_per_response=False, selection_rule="1se")
     with pytest.raises(ValueError, match="scoring='r2' must be one of 'mse', 'mae'"):
         cross_validate_paths(X, Y, scoring="r2")
+
+
+def test_held_out_rows_are_predicted_without_a_copy_of_their_other_columns():
+    X, rows = np.random.default_rng(0).normal(size=(100, 20_000)), np.arange(0, 100, 2)
+    path = fit_path(X, X[:, 3], alphas=[0.5])
+    tracemalloc.start()
+    found = predict_rows(X, rows, path, 1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert_allclose(found, X[rows] @ path.coefs.toarray() + path.intercepts, atol=1e-12)
+    assert peak < 0.1 * X[rows].nbytes

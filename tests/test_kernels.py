@@ -76,7 +76,7 @@ everywhere = pytest.mark.parametrize(("layout", "dtype", "lanes"), list(product(
 def test_correlate(layout, dtype, lanes):
     for n, p, rng in shapes(0):
         X = stored(rng.normal(size=(n, p)).astype(dtype), layout)
-        for count in (1, 6):
+        for count in (1, 3, 6):
             R = rng.normal(size=(count, n, lanes))
             out = np.full((count, p, lanes), UNTOUCHED)
             first, stop = (0, p) if p < 4 else (1, p - 1)

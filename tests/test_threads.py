@@ -69,6 +69,21 @@ def test_the_same_bits_whichever_way_is_forced(precompute):
     assert one == two
 
 
+def test_an_exception_ends_the_loops_within_the_blocks_of_other_threads():
+    here, started, done = threading.current_thread(), threading.Event(), []
+
+    def block(k):
+        if threading.current_thread() is here:
+            assert started.wait(30)
+            raise ZeroDivisionError
+        started.set()
+        blocks.parallel_for(lambda i: (time.sleep(0.01), done.append(i)), 2_000, 1)
+
+    with pytest.raises(ZeroDivisionError):
+        blocks.parallel_for(block, 2, 2)
+    assert len(done) < 1_000
+
+
 def test_concurrent_fits_from_four_threads():
     sets = [data(400 + 100 * k, 600 - 100 * k, seed=k) for k in range(4)]
     expected = [bits(fit_paths(X, problems(X, y), n_jobs=1)) for X, y in sets]

@@ -315,3 +315,17 @@ class TestPolars:
 
     def test_responses(self, pl):
         assert_array_equal(validation.as_responses(pl.Series([1, 2]), 2)[0], [[1.0, 2.0]])
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.int64])
+def test_indices_that_lie_across_words_are_aligned(kind):
+    X = sparse.random(20, 10, density=0.4, format="csc", random_state=0)
+    for name in ("indices", "indptr"):
+        array = getattr(X, name).astype(kind)
+        across = np.empty(array.nbytes + 1, np.uint8)[1:].view(kind)
+        across[:] = array
+        assert not across.flags.aligned
+        setattr(X, name, across)
+    lines = validation._as_lines(X)
+    assert lines.indices.flags.aligned and lines.indptr.flags.aligned
+    assert_array_equal(lines.toarray(), X.toarray())

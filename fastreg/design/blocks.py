@@ -70,14 +70,14 @@ def parallel_for(task: Callable[[int], Any], count: int, jobs: int) -> None:
             stop.set()
             raise
 
-    def help() -> None:
+    def join_in() -> None:
         _local.stop = stop
         try:
             work()
         finally:
             _local.stop = None
 
-    futures = [_executor().submit(help) for _ in range(helpers)]
+    futures = [_executor().submit(join_in) for _ in range(helpers)]
     try:
         work()
     finally:

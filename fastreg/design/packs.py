@@ -21,7 +21,7 @@ def full_gram(design, means, weights=None, jobs=1, order=None):
 
 
 def dense_gram(design, means, level=None, root=None, right=None, jobs=1):
-    """Gram matrix (p, p) of all columns of a dense design, and their products (p, k) with `right` (n, k) or None.
+    """Gram matrix (p, p) of all columns of a dense design, and their products (p, k) with `right` (n, k), if given.
 
     `means` (p,) are taken off the columns, then `level` (n,) off the rows; these, and those of `right`, are multiplied
     with `root` (n,).
@@ -34,4 +34,4 @@ def dense_gram(design, means, level=None, root=None, right=None, jobs=1):
         gram[start : start + block.shape[1], :start] = block[:start].T
 
     design.whole_gram(np.arange(p, dtype=np.intp), means, store, level, root, right, jobs)
-    return (gram, None) if k == 0 else (gram[:p, :p].copy(), gram[:p, p:].copy())
+    return gram[:p, :p], gram[:p, p:]

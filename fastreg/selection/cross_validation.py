@@ -195,11 +195,9 @@ def predict_rows(X: Any, rows: Ints, solution: Any, jobs: int) -> Floats:
         part = X[rows][:, used] if X.format == "csr" else X[:, used][rows]
         values = [(column[used].T @ part.T).T.toarray() for column in columns]
     else:
-        part = pick(X, rows)
-        if len(used) > 0.5 * X.shape[1]:
-            used = np.arange(X.shape[1])
-        else:
-            part = part[:, used]
+        few = len(used) <= 0.5 * X.shape[1]
+        part = pick(X, rows, used if few else None)
+        used = used if few else np.arange(X.shape[1])
         values = [predict(part, column[used].toarray(), jobs) for column in columns]
     return (np.stack(values, axis=2) if several else values[0]) + solution.intercepts
 

@@ -117,11 +117,12 @@ def predict(X, W, jobs=1):
     return X @ W if hasattr(X, "format") else as_design(X.T).correlations(np.ascontiguousarray(W), jobs)
 
 
-def pick(X, rows):
-    """Rows of X; a view where they are consecutive."""
+def pick(X, rows, columns=None):
+    """Rows of X, or some of their columns; of all columns a view where the rows are consecutive."""
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
-        return X[rows[0] : rows[-1] + 1]
-    return X[rows]
+        part = X[rows[0] : rows[-1] + 1]
+        return part if columns is None else part[:, columns]
+    return X[rows] if columns is None else X[np.ix_(rows, columns)]
 
 
 def residual_squares(data, W, responses=slice(None)):

@@ -262,19 +262,23 @@ class ByFeatures(System):
         S = in_panels(np.ascontiguousarray(solutions.transpose(1, 0, 2)).reshape(len(g), L * k), len(g))
         Q, root = in_panels(inverse.T, len(g)), data.root
         errors, leverages = np.empty((L, n, k)), np.empty((L, n))
-        for part, linear, square in self.rotated(S, Q):
-            fitted = linear.transpose(1, 0, 2).reshape(len(root[part]), -1)[:, : L * k].reshape(-1, L, k)
-            h = square.transpose(1, 0, 2).reshape(len(fitted), -1)[:, :L]
+
+        def take(part, linear, square):
+            fitted = np.hstack(linear)[:, : L * k].reshape(-1, L, k)
+            h = np.hstack(square)[:, :L]
             if data.fit_intercept:
-                h = h + root[part, None] ** 2 / self.total
+                h += root[part, None] ** 2 / self.total
             r = (root[part, None] * (data.Y[part] - self.level))[:, None, :] - fitted
             leverages[:, part] = h.T
             errors[:, part] = (r / (1.0 - h)[:, :, None]).transpose(1, 0, 2)
+
+        self.rotate_rows(S, Q, take)
         return unweighted(errors, root, self, data, lambda j: V @ solutions[j]), leverages
 
-    def rotated(self, S, Q):
-        """Z S and (Z * Z) Q in panels, for blocks of the centred and weighted rows Z of X times V: yields
-        (slice of rows, products (sets, m, LANES), products (others, m, LANES)).
+    def rotate_rows(self, S, Q, take):
+        """Call take(rows, Z S, (Z * Z) Q) for blocks Z of the centred and weighted rows of X times V.
+
+        S, Q and the products are in panels: (sets, rows of S or of the block, LANES).
         """
         data, V = self.data, self.diagonalize()[0]
         n, kept, mean = len(data.Y), self.kept, self.mean[self.kept]
@@ -282,15 +286,12 @@ class ByFeatures(System):
         if data.far or not data.fit_intercept:
             shift = np.zeros(shift.shape)
         root = None if data.weights is None else data.root
-        step = -(-max(ROWS_AT_ONCE, -(-n // MOST_BLOCKS)) // ROWS_AT_ONCE) * ROWS_AT_ONCE
-        blocks = [slice(first, min(first + step, n)) for first in range(0, n, step)]
-        found = [None] * len(blocks)
+        step = -(-n // (MOST_BLOCKS * ROWS_AT_ONCE)) * ROWS_AT_ONCE
 
         def task(i):
-            part, room, work = blocks[i], aligned((len(rotation), ROWS_AT_ONCE, LANES)), None
-            found[i] = tuple(np.empty((len(a), part.stop - part.start, LANES)) for a in (S, Q))
-            for first in range(part.start, part.stop, ROWS_AT_ONCE):
-                rows = slice(first, min(first + ROWS_AT_ONCE, part.stop))
+            room, work = aligned((len(rotation), ROWS_AT_ONCE, LANES)), None
+            for first in range(i * step, min((i + 1) * step, n), ROWS_AT_ONCE):
+                rows = slice(first, min(first + ROWS_AT_ONCE, n))
                 X, Z = data.X[rows], room
                 if len(kept) < len(self.mean):
                     X = X[:, kept]
@@ -303,15 +304,11 @@ class ByFeatures(System):
                     if work is None:
                         work = aligned(panels.correlate_work(across, None, len(rotation)))
                     panels.correlate(across, None, 0, len(X), rotation, work, Z)
-                at = slice(first - part.start, rows.stop - part.start)
-                some = tuple(np.empty((len(a), len(Z[0]), LANES)) for a in (S, Q))
-                panels.rotated_sums(Z, shift, None if root is None else root[rows], S, Q, *some)
-                for whole, piece in zip(found[i], some, strict=True):
-                    whole[:, at] = piece
+                products = [np.empty((len(A), Z.shape[1], LANES)) for A in (S, Q)]
+                panels.rotated_sums(Z, shift, None if root is None else root[rows], S, Q, *products)
+                take(rows, *products)
 
-        parallel_for(task, len(blocks), data.jobs)
-        for part, (linear, square) in zip(blocks, found, strict=True):
-            yield part, linear, square
+        parallel_for(task, -(-n // step), data.jobs)
 
     def residual_sums(self, alphas):
         """(weighted residual sums of squares (L, k), residual degrees of freedom (L,), those of rows that count).
