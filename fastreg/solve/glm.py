@@ -19,6 +19,7 @@ FAR = 0.85  # of the penalty: a gradient below is looked at last
 FRESH = 0.003  # what a step on a new model leaves of the gap
 STEP = 4e6  # multiplications in the time of a step, its products aside,
 ROW = 40  # and for each row
+REBUILT = 3.0  # products in the time of a new model that has no Gram matrix
 INNER = 0.01  # of the gap: how exact a working set is solved before other features are looked at
 LARGE = 700  # features in a sparse model, from which on conjugate gradients beat a Gram matrix
 RESIDUAL = 1e-12  # relative gap at alpha = 0
@@ -304,6 +305,8 @@ class GlmRun(Run):
         if wanted >= 1.0:
             return False
         product, gram = self.sample.store.costs(self.sample.features[self.model.places])
+        if isinstance(self.model, ResidualModel):
+            gram = REBUILT * product
         step = STEP + ROW * len(self.z) + 3.0 * product
         left = np.log(1.0 / wanted)
         stay = left / np.log(1.0 / min(max(gain, 1e-6), 0.999))
@@ -325,17 +328,23 @@ class GlmRun(Run):
             new = np.flatnonzero(wanted & ~inside)
             if len(new) == 0:
                 return
-            if 3 * len(self.model.places) < 4 * (len(new) + np.count_nonzero(self.w)) + 64:
+            known = len(self.model.places)
+            fits = isinstance(self.model, self.kind_for(known + len(new)))
+            if fits and 3 * known < 4 * (len(new) + np.count_nonzero(self.w)) + 64:
                 self.model.extend(new)
                 return
         self.model = self.new_model(np.flatnonzero(wanted))
 
-    def new_model(self, places):
+    def kind_for(self, count):
+        """The kind of model that suits so many features."""
         if self.sample.design.dense:
-            ridge = self.task.l1_ratio < MOSTLY_RIDGE and self.sample.design.p > self.sample.design.n
+            residual = self.task.l1_ratio < MOSTLY_RIDGE and self.sample.design.p > self.sample.design.n
         else:
-            ridge = len(places) > LARGE
-        return ResidualModel(self, places) if ridge else GramModel(self, places)
+            residual = count > LARGE
+        return ResidualModel if residual else GramModel
+
+    def new_model(self, places):
+        return self.kind_for(len(places))(self, places)
 
     def move(self, model, l1, l2):
         """A step on the model, as long as the objective allows; returns whether there was one."""
