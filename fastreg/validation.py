@@ -299,10 +299,10 @@ def as_responses(y: Any, n: int, name: str = "y") -> tuple[Floats, int]:
     if y.ndim == 2 and y.shape[1] == 0:
         raise ValueError(f"{name} has shape {y.shape}, without a single column.")
     rows = np.ascontiguousarray(y.T).reshape(-1, n)
-    # One pass sees NaN, infinity and values whose squares overflow.
+    # One pass sees NaN, infinity and values whose squares overflow; without a BLAS, whose threads would go on spinning.
     with np.errstate(over="ignore", invalid="ignore"):
         for row in rows:
-            if not isfinite(row.dot(row)):
+            if not isfinite(np.einsum("i,i->", row, row)):
                 if not np.isfinite(y).all():
                     raise ValueError(
                         f"{name} contains NaN or infinity, {_first_nonfinite(y)}. Drop such rows of X and {name}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import os
@@ -11,11 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..kernels.columns import Team
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from .._types import Floats
+    from ..kernels.residual import ResidualSet
+
+MOST_IN_TEAM = 4  # threads that share one product: its parts are short
 
 _lock = threading.Lock()
 _local = threading.local()
@@ -89,6 +95,25 @@ def parallel_for(task: Callable[[int], Any], count: int, jobs: int) -> None:
     for error in sorted(errors, key=lambda error: isinstance(error, Cancelled)):
         if error is not None:
             raise error
+
+
+@contextlib.contextmanager
+def helped(solver: ResidualSet, jobs: int) -> Iterator[None]:
+    """While the block runs, up to `jobs` threads, this one included, share the solver's products."""
+    if jobs <= 1:
+        yield
+        return
+    team = Team()
+    solver.join(team)
+    futures = [_executor().submit(team.help) for _ in range(min(jobs, MOST_IN_TEAM) - 1)]
+    try:
+        yield
+    finally:
+        team.close()
+        solver.join(None)
+        for future in futures:
+            if not future.cancel():
+                future.result()
 
 
 def aligned(shape: int | tuple[int, ...]) -> Floats:

@@ -2,6 +2,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastreg._types import Floats, Ints, Reals
+from fastreg.kernels.columns import Team
 
 class ResidualSet:
     @property
@@ -15,6 +16,7 @@ class ResidualSet:
         self, index: Ints, value: Reals, starts: NDArray[np.intp], stops: NDArray[np.intp], scattered: bool
     ) -> None: ...
     def read_packed(self, columns: Floats) -> None: ...
+    def join(self, team: Team | None) -> None: ...
     def place(self, index: NDArray[np.int32], value: Floats) -> None: ...
     def solve(
         self,

@@ -10,12 +10,13 @@ with r = y - sum_j w_j (x_j - mean_j).  What is kept of r is t_i = s_i (r_i - of
 of its column only, the means enter by the scalar offset.
 """
 from libc.math cimport INFINITY, fabs, sqrt
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int64_t
 from libc.stdlib cimport qsort
 from libc.string cimport memcpy, memset
 
-from ._simd cimport Entries, integer, real, simd, simd_init
+from ._simd cimport integer, real, simd, simd_init
 from .cell cimport Kink, by_t, shuffle
+from .columns cimport MOST_PARTS, Columns, Team, axpy, combine, copy, correlate, dot
 
 import numpy as np
 
@@ -42,13 +43,7 @@ cdef class ResidualSet:
     cdef Py_ssize_t n, capacity
     cdef Py_ssize_t seen            # features that the last prediction knew
     cdef dict arrays
-    cdef Entries X
-    cdef Entries near               # copies of columns that were free: side by side they are read in 2/3 of the time
-    cdef int *near_index
-    cdef double *near_value
-    cdef Py_ssize_t room, used      # entries of `near`
-    cdef unsigned char *copied      # (m,) whether a column is in `near`
-    cdef const double* packed       # (m, n) centred columns; NULL: they are in X
+    cdef Columns x
     cdef const double* y
     cdef const double* s            # weights, or NULL: ones
     cdef double total, offset, older_offset, l1, l2, last_l1, older_l1
@@ -70,8 +65,6 @@ cdef class ResidualSet:
     cdef double *t                  # (n,)
     cdef double *u                  # (n,) weights * X z, centred, for the last direction z ...
     cdef double *v                  # ... and for the sum of all steps, d
-    cdef Py_ssize_t *starts
-    cdef Py_ssize_t *stops
     cdef int *A
     cdef int active, free
     cdef int *F
@@ -81,15 +74,18 @@ cdef class ResidualSet:
     cdef object held                # what the pointers into arrays of others rest on
 
     def __init__(self, const double[::1] y, const double[::1] weights, double total, unsigned long long seed=0):
-        self.n = y.shape[0]
+        self.n = self.x.n = y.shape[0]
         self.y, self.s = &y[0], NULL if weights is None else &weights[0]
         self.total, self.seed = total, seed
         self.held = [y, weights]
         t = np.zeros((4, self.n))
         cdef double[:, ::1] rows = t
         self.t, self.u, self.v, self.older_t = &rows[0, 0], &rows[1, 0], &rows[2, 0], &rows[3, 0]
-        self.arrays = {"t": t, "near_index": np.empty(1, np.int32), "near_value": np.empty(1)}
-        self.room, self.near.wide, self.near.single = 1, False, False
+        sums = np.empty((MOST_PARTS - 1, self.n))
+        rows = sums
+        self.x.sums, self.x.team = &rows[0, 0], NULL
+        self.arrays = {"t": t, "sums": sums, "near_index": np.empty(1, np.int32), "near_value": np.empty(1)}
+        self.x.room, self.x.near.wide, self.x.near.single = 1, False, False
         self.goal = 0.0
         self.last_l1 = self.older_l1 = 0.0
         self.reserve(8)
@@ -125,9 +121,9 @@ cdef class ResidualSet:
         reals = room("d", np.float64); self.d = &reals[0]
         reals = room("z", np.float64); self.z = &reals[0]
         reals = room("h", np.float64); self.h = &reals[0]
-        places = room("starts", np.intp); self.starts = &places[0]
-        places = room("stops", np.intp); self.stops = &places[0]
-        raw = room("copied", np.uint8); self.copied = &raw[0]
+        places = room("starts", np.intp); self.x.starts = &places[0]
+        places = room("stops", np.intp); self.x.stops = &places[0]
+        raw = room("copied", np.uint8); self.x.copied = &raw[0]
         ints = room("A", np.int32); self.A = &ints[0]
         ints = room("F", np.int32); self.F = &ints[0]
         kinks = np.empty(2 * capacity * sizeof(Kink), np.uint8)
@@ -150,28 +146,33 @@ cdef class ResidualSet:
     def read_sparse(self, const integer[::1] index, const real[::1] value, const Py_ssize_t[::1] starts,
                     const Py_ssize_t[::1] stops, bint scattered):
         """Where the entries of all features are; `scattered`: among those of many others."""
-        self.X.index = <const void*>(&index[0] if index.shape[0] else NULL)
-        self.X.value = <const void*>(&value[0] if value.shape[0] else NULL)
-        self.X.wide, self.X.single = integer is int64_t, real is float
-        self.packed = NULL
-        memcpy(self.starts, &starts[0], self.m * sizeof(Py_ssize_t))
-        memcpy(self.stops, &stops[0], self.m * sizeof(Py_ssize_t))
-        memset(self.copied, 0, self.m)
+        self.x.X.index = <const void*>(&index[0] if index.shape[0] else NULL)
+        self.x.X.value = <const void*>(&value[0] if value.shape[0] else NULL)
+        self.x.X.wide, self.x.X.single = integer is int64_t, real is float
+        self.x.packed = NULL
+        memcpy(self.x.starts, &starts[0], self.m * sizeof(Py_ssize_t))
+        memcpy(self.x.stops, &stops[0], self.m * sizeof(Py_ssize_t))
+        memset(self.x.copied, 0, self.m)
         cdef Py_ssize_t room = max(COPIES, value.shape[0] // 16) if scattered else 0
         room = min(room, (np.asarray(stops) - np.asarray(starts)).sum())
-        if room > self.room:
+        if room > self.x.room:
             self.arrays["near_index"], self.arrays["near_value"] = np.empty(room, np.int32), np.empty(room)
-            self.room = room
+            self.x.room = room
         cdef int[::1] near_index = self.arrays["near_index"]
         cdef double[::1] near_value = self.arrays["near_value"]
-        self.near_index, self.near_value, self.used = &near_index[0], &near_value[0], 0
-        self.near.index, self.near.value = self.near_index, self.near_value
+        self.x.near_index, self.x.near_value, self.x.used = &near_index[0], &near_value[0], 0
+        self.x.near.index, self.x.near.value = self.x.near_index, self.x.near_value
         self.held = [*self.held[:2], index, value]
 
     def read_packed(self, const double[:, ::1] columns):
         """All features as rows (m, n), their means taken off."""
-        self.packed = &columns[0, 0]
+        self.x.packed = &columns[0, 0]
         self.held = [*self.held[:2], columns]
+
+    def join(self, Team team):
+        """Let the helpers of a team take part in products, or nobody (None)."""
+        self.x.team = NULL if team is None else &team.state
+        self.arrays["team"] = team
 
     def place(self, const int[::1] index, const double[::1] value):
         """Move to the point w[index] = value, zero elsewhere."""
@@ -228,54 +229,23 @@ cdef class ResidualSet:
 
     # ---------------------------------------------------------------- columns
 
-    cdef inline double dot(self, int j, const double* r) noexcept nogil:
-        if self.packed != NULL:
-            return simd.dot(self.n, self.packed + j * self.n, r)
-        return simd.gather1(&self.near if self.copied[j] else &self.X, self.starts[j], self.stops[j], r)
-
-    cdef inline void axpy(self, int j, double a, const double* s, double* r) noexcept nogil:
-        cdef const double* x
-        cdef Py_ssize_t i
-        if self.packed == NULL:
-            simd.scatter1(&self.near if self.copied[j] else &self.X, self.starts[j], self.stops[j], a, s, r)
-        elif s == NULL:
-            simd.axpy(self.n, a, self.packed + j * self.n, r)
-        else:
-            x = self.packed + j * self.n
-            for i in range(self.n):
-                r[i] += a * s[i] * x[i]
-
-    cdef void copy(self, int j) noexcept nogil:
-        """Put the entries of a column next to those of the columns before it, if there is room."""
-        cdef Py_ssize_t k, start = self.starts[j], count = self.stops[j] - start
-        if self.copied[j] or self.used + count > self.room:
-            return
-        for k in range(count):
-            self.near_index[self.used + k] = <int>(
-                (<const int64_t*>self.X.index)[start + k] if self.X.wide else (<const int32_t*>self.X.index)[start + k]
-            )
-            self.near_value[self.used + k] = (
-                (<const float*>self.X.value)[start + k] if self.X.single else (<const double*>self.X.value)[start + k]
-            )
-        self.copied[j], self.starts[j], self.stops[j] = True, self.used, self.used + count
-        self.used += count
-
     cdef inline double gradient(self, int j) noexcept nogil:
-        return self.dot(j, self.t) / self.total + self.offset * self.mean[j]
+        return dot(&self.x, j, self.t) / self.total + self.offset * self.mean[j]
 
     cdef void recompute(self) noexcept nogil:
         """t from w, from scratch, with an offset of zero: nothing cancels but what moves from here on."""
         cdef Py_ssize_t i
-        cdef int j
-        cdef double level = 0.0
-        for i in range(self.n):
-            self.t[i] = self.y[i] if self.s == NULL else self.s[i] * self.y[i]
+        cdef int j, count = 0
+        cdef double level = 0.0, y
         for j in range(<int>self.m):
             if self.w[j] != 0.0:
-                self.axpy(j, -self.w[j], self.s, self.t)
+                self.F[count], self.h[count] = j, self.w[j]
+                count += 1
                 level += self.w[j] * self.mean[j]
+        combine(&self.x, self.F, count, self.h, level, self.s, self.t)
         for i in range(self.n):
-            self.t[i] += level if self.s == NULL else self.s[i] * level
+            y = self.y[i] if self.s == NULL else self.s[i] * self.y[i]
+            self.t[i] = y - self.t[i]
         self.offset = 0.0
 
     cdef double squares(self) noexcept nogil:
@@ -316,7 +286,7 @@ cdef class ResidualSet:
             if self.w[j] * w <= 0.0:
                 self.w[j] = 0.0
             if self.w[j] != new:
-                self.axpy(<int>j, new - self.w[j], self.s, self.t)
+                axpy(&self.x, <int>j, new - self.w[j], self.s, self.t)
                 self.offset += (self.w[j] - new) * self.mean[j]
         self.older_l1, self.last_l1, self.seen = self.last_l1, l1, self.m
 
@@ -362,10 +332,15 @@ cdef class ResidualSet:
 
     cdef double look(self, bint nearby) noexcept nogil:
         """Gradients of all features, or of those alone that are not far from leaving zero; then as `judge`."""
-        cdef int j
+        cdef int j, k, count = 0
         for j in range(<int>self.m):
             if not (nearby and fabs(self.g[j]) < NEAR * self.l1 * self.f1[j]):
-                self.g[j] = self.gradient(j)
+                self.F[count] = j
+                count += 1
+        correlate(&self.x, self.F, count, self.t, self.h)
+        for k in range(count):
+            j = self.F[k]
+            self.g[j] = self.h[k] / self.total + self.offset * self.mean[j]
         return self.judge()
 
     cdef double judge(self) noexcept nogil:
@@ -445,24 +420,19 @@ cdef class ResidualSet:
             delta = new - self.w[j]
             if delta != 0.0:
                 self.w[j] = new
-                self.axpy(j, -delta, self.s, self.t)
+                axpy(&self.x, j, -delta, self.s, self.t)
                 self.offset += delta * self.mean[j]
 
     cdef void product(self, const double* v) noexcept nogil:
         """h <- H v on the free features, u <- X v less its weighted mean, times the weights."""
-        cdef Py_ssize_t i
         cdef int k
         cdef double level = 0.0
-        memset(self.u, 0, self.n * sizeof(double))
         for k in range(self.free):
-            self.axpy(self.F[k], v[k], NULL, self.u)
             level += v[k] * self.mean[self.F[k]]
-        for i in range(self.n):
-            self.u[i] -= level
-            if self.s != NULL:
-                self.u[i] *= self.s[i]
+        combine(&self.x, self.F, self.free, v, level, self.s, self.u)
+        correlate(&self.x, self.F, self.free, self.u, self.h)
         for k in range(self.free):
-            self.h[k] = self.dot(self.F[k], self.u) / self.total + self.l2 * self.f2[self.F[k]] * v[k]
+            self.h[k] = self.h[k] / self.total + self.l2 * self.f2[self.F[k]] * v[k]
 
     cdef int newton(self, double gap, bint careful) noexcept nogil:
         """A Newton step on the free features; returns how many left them.
@@ -480,13 +450,17 @@ cdef class ResidualSet:
         for j in range(<int>self.m):
             l1 = self.l1 * self.f1[j]
             if self.norm[j] > 0.0 and (self.w[j] != 0.0 or l1 == 0.0) and self.lower[j] < self.w[j] < self.upper[j]:
-                if self.packed == NULL:
-                    self.copy(j)
+                if self.x.packed == NULL:
+                    copy(&self.x, j)
                 self.F[self.free] = j
-                self.b[self.free] = self.gradient(j) - self.l2 * self.f2[j] * self.w[j]
-                self.b[self.free] -= l1 if self.w[j] > 0.0 else -l1
                 self.free += 1
                 size += self.reach(j) * fabs(self.w[j])
+        correlate(&self.x, self.F, self.free, self.t, self.h)
+        for k in range(self.free):
+            j = self.F[k]
+            l1 = self.l1 * self.f1[j]
+            self.b[k] = self.h[k] / self.total + self.offset * self.mean[j] - self.l2 * self.f2[j] * self.w[j]
+            self.b[k] -= l1 if self.w[j] > 0.0 else -l1
         # the gap is of first order in the gradient: its largest entry over the penalty, times the penalty of w
         for k in range(self.free):
             j = self.F[k]
@@ -557,7 +531,7 @@ cdef class ResidualSet:
             self.w[j] = held
             if held != new:
                 turned += 1
-                self.axpy(j, new - held, self.s, self.t)
+                axpy(&self.x, j, new - held, self.s, self.t)
                 self.offset += (held - new) * self.mean[j]
         return turned
 

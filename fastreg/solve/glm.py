@@ -159,7 +159,7 @@ class GlmRun(Run):
 
     # ------------------------------------------------------------------ a round
 
-    def solve(self):
+    def solve(self, jobs):
         task = self.task
         alphas = self.ladder[self.k : self.stop]
         l1, l2 = task.l1_ratio * alphas, (1.0 - task.l1_ratio) * alphas

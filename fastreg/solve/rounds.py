@@ -142,7 +142,8 @@ class Batch:
                 sample.add(self.plan.rounded(sample, new))
         for run in runs:
             run.extend()
-        parallel_for(lambda k: runs[k].solve(), len(runs), self.jobs)
+        each = self.jobs // len(runs)
+        parallel_for(lambda k: runs[k].solve(each), len(runs), self.jobs)
         self.verify(runs)
 
     def verify(self, runs):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..design.blocks import helped
 from ..kernels import certificate
 from ..kernels.active import ActiveSet
 from ..kernels.residual import ResidualSet
@@ -286,8 +287,8 @@ class Run:
 
     # ------------------------------------------------------------------ a round
 
-    def solve(self):
-        """Solve the alphas k..stop-1 on the features at hand."""
+    def solve(self, jobs):
+        """Solve the alphas k..stop-1 on the features at hand, on up to `jobs` threads."""
         task, sample = self.task, self.sample
         alphas = self.ladder[self.k : self.stop]
         l1, l2 = task.l1_ratio * alphas, (1.0 - task.l1_ratio) * alphas
@@ -312,24 +313,25 @@ class Run:
         else:
             version, done, filled = np.arange(len(alphas)), 0, 0
             most = min(task.max_iter, self.carried + PATIENCE)
-            for places, values in self.again[: len(alphas)]:
-                self.active.place(places, values)
-                part, ends = slice(done, done + 1), np.zeros(2, np.intp)
-                self.active.solve(
-                    l1[part], l2[part], between[part], most, BUDGET, index[filled:], value[filled:], ends,
-                    n_iter[part],
-                )  # fmt: skip
-                filled += ends[1]
-                done += 1
-                stops[done] = filled
-            if done < len(alphas):
-                more, ends = slice(done, None), np.zeros(len(alphas) - done + 1, np.intp)
-                count = self.active.solve(
-                    l1[more], l2[more], between[more], most, BUDGET, index[filled:], value[filled:], ends,
-                    n_iter[more],
-                )  # fmt: skip
-                stops[done : done + count + 1] = filled + ends[: count + 1]
-                done += count
+            with helped(self.active, jobs):
+                for places, values in self.again[: len(alphas)]:
+                    self.active.place(places, values)
+                    part, ends = slice(done, done + 1), np.zeros(2, np.intp)
+                    self.active.solve(
+                        l1[part], l2[part], between[part], most, BUDGET, index[filled:], value[filled:], ends,
+                        n_iter[part],
+                    )  # fmt: skip
+                    filled += ends[1]
+                    done += 1
+                    stops[done] = filled
+                if done < len(alphas):
+                    more, ends = slice(done, None), np.zeros(len(alphas) - done + 1, np.intp)
+                    count = self.active.solve(
+                        l1[more], l2[more], between[more], most, BUDGET, index[filled:], value[filled:], ends,
+                        n_iter[more],
+                    )  # fmt: skip
+                    stops[done : done + count + 1] = filled + ends[: count + 1]
+                    done += count
             self.again = []
             self.slow = n_iter.max(initial=0) >= PATIENCE
         solved = [(index[stops[i] : stops[i + 1]], value[stops[i] : stops[i + 1]]) for i in range(done)]

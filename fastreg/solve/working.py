@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..design.blocks import parallel_for
+from ..design.blocks import helped, parallel_for
 from ..design.dense import Dense
 from ..design.lines import COPY_WORK, ENTRY_WORK
 from ..kernels import working
@@ -247,10 +247,11 @@ class ResidualModel(Model):
         self.set.carried = 0
         self.set.goal = max(0.1 * run.goal, 0.03 * run.inner_gap) * scale
         self.set.place(used.astype(np.int32), w[used])
-        self.set.solve(
-            np.array([l1 * scale]), np.array([l2 * scale]), np.zeros(1, np.uint8), run.task.max_iter, BUDGET, index,
-            value, stops, np.zeros(1, np.int64),
-        )  # fmt: skip
+        with helped(self.set, self.pool.jobs):
+            self.set.solve(
+                np.array([l1 * scale]), np.array([l2 * scale]), np.zeros(1, np.uint8), run.task.max_iter, BUDGET,
+                index, value, stops, np.zeros(1, np.int64),
+            )  # fmt: skip
         new = np.zeros(self.known)
         new[index[: stops[1]]] = value[: stops[1]]
         return new

@@ -1,0 +1,37 @@
+"""The columns that a residual solver reads, sparse or packed, and products with them in parts that a team takes."""
+
+from ._simd cimport Entries
+
+
+cdef extern from "team.h" nogil:
+    ctypedef struct TeamState "fr_team":
+        pass
+
+cdef enum:
+    MOST_PARTS = 8
+
+ctypedef struct Columns:
+    Py_ssize_t n
+    const double* packed    # (m, n) columns; NULL: they are in X
+    Entries X
+    Entries near            # copies of some columns: side by side they are read in 2/3 of the time
+    int* near_index
+    double* near_value
+    Py_ssize_t room         # entries of `near`
+    Py_ssize_t used
+    unsigned char* copied   # (m,) whether a column is in `near`
+    Py_ssize_t* starts      # (m,)
+    Py_ssize_t* stops
+    double* sums            # (MOST_PARTS - 1, n) room
+    TeamState* team         # or NULL
+
+
+cdef class Team:
+    cdef TeamState state
+
+cdef double dot(const Columns* x, int j, const double* r) noexcept nogil
+cdef void axpy(const Columns* x, int j, double a, const double* s, double* r) noexcept nogil
+cdef void copy(Columns* x, int j) noexcept nogil
+cdef void correlate(const Columns* x, const int* F, int count, const double* r, double* out) noexcept nogil
+cdef void combine(const Columns* x, const int* F, int count, const double* v, double level, const double* s,
+                  double* out) noexcept nogil

@@ -1,0 +1,104 @@
+/* Short tasks, each in numbered parts that a thread and whoever helps it take one by one.
+ *
+ * Nobody waits for a helper that has not taken a part: where the machine is busy, the thread does all the work itself.
+ * Needs the atomic builtins of GCC or Clang; without them nobody helps.
+ */
+#ifndef FR_TEAM_H
+#define FR_TEAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__) && (defined(__linux__) || defined(__APPLE__))
+#define FR_TEAMS 1
+#include <sched.h>
+#include <time.h>
+#else
+#define FR_TEAMS 0
+#endif
+
+#if defined(__x86_64__) || defined(__i386__)
+#define FR_PAUSE() __builtin_ia32_pause()
+#else
+#define FR_PAUSE() ((void)0)
+#endif
+
+enum { FR_SPINS = 1000, FR_YIELDS = 1000 };  /* then a helper sleeps between looks */
+
+typedef void (*fr_task)(void *context, int part);
+
+typedef struct {
+    uint64_t ticket;  /* number of the task (32 bits), its parts (16), those taken (16): compared and swapped as one */
+    int32_t done;     /* parts of the task */
+    int32_t open;     /* whether helpers are to stay */
+    fr_task task;
+    void *context;
+} fr_team;
+
+#if FR_TEAMS
+/* Take a part of the present task and do it; 0: there is none. */
+static int fr_team_take(fr_team *team)
+{
+    uint64_t ticket = __atomic_load_n(&team->ticket, __ATOMIC_ACQUIRE);
+    while ((ticket & 0xffff) < (ticket >> 16 & 0xffff)) {
+        if (__atomic_compare_exchange_n(&team->ticket, &ticket, ticket + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+            team->task(team->context, (int)(ticket & 0xffff)); /* stays what it is while a part is not done */
+            __atomic_fetch_add(&team->done, 1, __ATOMIC_RELEASE);
+            return 1;
+        }
+    }
+    return 0;
+}
+#endif
+
+/* Do all parts of a task; team NULL: alone. */
+static void fr_team_run(fr_team *team, fr_task task, void *context, int parts)
+{
+#if FR_TEAMS
+    if (team && parts > 1) {
+        uint64_t number = (team->ticket >> 32) + 1;
+        team->task = task;
+        team->context = context;
+        __atomic_store_n(&team->done, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&team->ticket, number << 32 | (uint64_t)parts << 16, __ATOMIC_RELEASE);
+        while (fr_team_take(team)) {}
+        for (int spins = 0; __atomic_load_n(&team->done, __ATOMIC_ACQUIRE) < parts; spins++) {
+            if (spins < FR_SPINS) FR_PAUSE();
+            else sched_yield();
+        }
+        return;
+    }
+#endif
+    for (int part = 0; part < parts; part++) task(context, part);
+}
+
+/* Take parts of tasks until the team is closed. */
+static void fr_team_help(fr_team *team)
+{
+#if FR_TEAMS
+    int idle = 0;
+    while (__atomic_load_n(&team->open, __ATOMIC_ACQUIRE)) {
+        if (fr_team_take(team)) idle = 0;
+        else if (++idle < FR_SPINS) FR_PAUSE();
+        else if (idle < FR_SPINS + FR_YIELDS) sched_yield();
+        else {
+            struct timespec nap = {0, 20000};
+            idle = FR_SPINS + FR_YIELDS;
+            nanosleep(&nap, NULL);
+        }
+    }
+#else
+    (void)team;
+#endif
+}
+
+static void fr_team_open(fr_team *team, int open)
+{
+#if FR_TEAMS
+    __atomic_store_n(&team->open, open, __ATOMIC_RELEASE);
+#else
+    team->open = open;
+#endif
+}
+
+#endif /* FR_TEAM_H */
