@@ -20,7 +20,7 @@ if simd_init() != 0:
 
 cdef enum:
     PART = 15_000           # entries that are worth a part of their own ...
-    SPREAD = 2              # ... and times n, since each part has sums of its own
+    SPREAD = 1              # ... and times n, since each part has sums of its own
 
 
 cdef class Team:
