@@ -50,6 +50,7 @@ class GlmRun(Run):
         self.z, self.r, self.h = np.empty((3, n))
         self.spare = tuple(np.empty((3, n)))
         self.w, self.g = np.empty(0), np.empty(0)
+        self.current = np.empty(0, bool)  # whether a gradient is that at the present r
         self.f1 = self.f2 = self.low = self.high = self.curvature = np.empty(0)
         self.ahead = 0.0  # mean of r: what the intercept still has to move
         self.stretch = None  # what a gap's loss part is made of, computed when asked for
@@ -107,21 +108,25 @@ class GlmRun(Run):
         self.curvature = np.concatenate([self.curvature, self.sample.norm[self.known :]])
         self.w = np.concatenate([self.w, np.zeros(k)])
         self.g = np.concatenate([self.g, np.zeros(k)])
+        self.current = np.concatenate([self.current, np.zeros(k, bool)])
         self.known += k
         self.look()
 
     def look(self, places=None):
-        """Gradients of all known features, or of some."""
-        store, features = self.sample.store, self.sample.features
-        if places is None:
-            self.g = store.dots(features, self.r)
-            self.g /= self.total
-        else:
-            self.g[places] = store.dots(features[places], self.r) / self.total
+        """Have the gradients of all known features, or of some."""
+        places = np.flatnonzero(~self.current) if places is None else places[~self.current[places]]
+        if len(places):
+            self.g[places] = self.sample.store.dots(self.sample.features[places], self.r) / self.total
+            self.current[places] = True
+
+    def moved(self):
+        """After z, r and h have been set anew: nothing is known of them."""
+        self.stretch = None
+        self.current[:] = False
 
     def sum_up(self):
-        """After z, r and h have been set anew: their sums."""
-        self.stretch = None
+        """As `moved`; takes the sums of r and h."""
+        self.moved()
         self.sum_h = max(float(self.h.sum()), FLAT * self.total)
         self.ahead = float(self.r.sum()) / self.total if self.sample.centred else 0.0
 
@@ -270,21 +275,23 @@ class GlmRun(Run):
 
     def solve_model(self, l1, l2, goal, most):
         """Steps on models of the present working set until its gap is below `goal`; (how many, whether they moved)."""
-        model, steps, moved, fresh = self.model, 0, True, False
+        model, steps, moved, fresh, current = self.model, 0, True, False, False
         model.begin()
         self.inner_gap = self.gap_on(model, l1, l2)
         while self.inner_gap > goal and moved and steps < most:
-            last, before = self.inner_gap, (model.w.copy(), model.g, self.value, self.intercept, self.sum_h, self.ahead)
+            last = self.inner_gap
+            before = model.w.copy(), model.g, self.value, self.intercept, self.sum_h, self.ahead, current
             moved = self.move(model, l1, l2)
             steps += 1
             if not moved:
                 break
             model.g = self.sample.store.dots(model.features, self.r)
             model.g /= self.total
+            current = True
             self.inner_gap = self.gap_on(model, l1, l2)
             stuck = self.inner_gap >= last and abs(self.value - before[2]) <= NOISE * abs(self.value)
             if stuck:  # nothing but rounding: back to the better point
-                model.w, model.g, self.value, self.intercept, self.sum_h, self.ahead = before
+                model.w, model.g, self.value, self.intercept, self.sum_h, self.ahead, current = before
                 here = self.z, self.r, self.h
                 (self.z, self.r, self.h), self.spare = self.spare, here
                 self.stretch, self.inner_gap, moved = None, last, not fresh
@@ -295,6 +302,7 @@ class GlmRun(Run):
                 self.model = model = self.new_model(model.places[near])
                 model.begin()
         self.w[model.places], self.g[model.places] = model.w, model.g
+        self.current[model.places] |= current
         return steps, moved
 
     def gap_on(self, model, l1, l2):
@@ -367,7 +375,7 @@ class GlmRun(Run):
             return False
         self.spare = self.z, self.r, self.h
         self.z, self.r, self.h, self.value, self.sum_h = z, r, h, value, max(sum_h, FLAT * self.total)
-        self.stretch = None
+        self.moved()
         self.ahead = sum_r / self.total if self.sample.centred else 0.0
         model.w[moving] = target[moving] if t == 1.0 else w + t * d
         self.intercept += t * shift
