@@ -6,6 +6,8 @@ from ._simd cimport Entries
 cdef extern from "team.h" nogil:
     ctypedef struct TeamState "fr_team":
         pass
+    ctypedef void (*Task "fr_task")(void* context, int part) noexcept nogil
+    void run_parts "fr_team_run"(TeamState* team, Task task, void* context, int parts)
 
 cdef enum:
     MOST_PARTS = 8
@@ -19,15 +21,21 @@ ctypedef struct Columns:
     double* near_value
     Py_ssize_t room         # entries of `near`
     Py_ssize_t used
-    unsigned char* copied   # (m,) whether a column is in `near`
-    Py_ssize_t* starts      # (m,)
-    Py_ssize_t* stops
-    double* sums            # (MOST_PARTS - 1, n) room
+    unsigned char* copied   # (m,) whether a column is in `near`, or NULL: none is
+    void* starts            # (m,) places of entries, 64 bits or 32
+    void* stops
+    bint short_places
+    double* sums            # (MOST_PARTS - 1, n) room, for sparse columns
     TeamState* team         # or NULL
 
 
 cdef class Team:
     cdef TeamState state
+
+
+cdef class ColumnSet:
+    cdef Columns x
+    cdef dict held          # what the pointers rest on
 
 cdef double dot(const Columns* x, int j, const double* r) noexcept nogil
 cdef void axpy(const Columns* x, int j, double a, const double* s, double* r) noexcept nogil

@@ -5,13 +5,13 @@ What the parts are depends on the columns alone, so that the bits do not depend 
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
-from ._simd cimport simd, simd_init
-from .columns cimport Columns, Team, TeamState
+from ._simd cimport integer, real, simd, simd_init
+from .columns cimport MOST_PARTS, Columns, TeamState, run_parts
+
+import numpy as np
 
 
 cdef extern from "team.h" nogil:
-    ctypedef void (*Task "fr_task")(void* context, int part) noexcept nogil
-    void run "fr_team_run"(TeamState* team, Task task, void* context, int parts)
     void help_out "fr_team_help"(TeamState* team)
     void set_open "fr_team_open"(TeamState* team, int open)
 
@@ -19,12 +19,13 @@ if simd_init() != 0:
     raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
 
 cdef enum:
-    PART = 15_000           # entries that are worth a part of their own ...
-    SPREAD = 1              # ... and times n, since each part has sums of its own
+    PART = 15_000           # sparse entries that are worth a part of their own, for sums also n rows,
+    DENSE_PART = 100_000    # and entries of packed columns
+    ROWS = 1024             # of packed columns at a time: their sum stays in L1
 
 
 cdef class Team:
-    """A thread that solves, and those that help it with products; made open, each task is for one of them alone."""
+    """A thread that solves, and those that help it with products; one thread alone sets them tasks."""
 
     def __cinit__(self):
         memset(&self.state, 0, sizeof(TeamState))
@@ -40,12 +41,56 @@ cdef class Team:
         set_open(&self.state, False)
 
 
+cdef class ColumnSet:
+    """Columns of length n for kernels that one thread calls at a time."""
+
+    def __cinit__(self, Py_ssize_t n):
+        memset(&self.x, 0, sizeof(Columns))
+        self.x.n, self.held = n, {}
+
+    def read_packed(self, const double[:, ::1] columns):
+        """Columns are the rows of an array."""
+        self.x.packed = &columns[0, 0] if columns.shape[0] else NULL
+        self.held["columns"] = columns
+
+    def read_sparse(self, const integer[:] starts, const integer[:] stops, const integer[::1] index,
+                    const real[::1] value):
+        """Entries of column j: starts[j]..stops[j]-1."""
+        cdef double[:, ::1] sums
+        self.x.packed, self.x.short_places = NULL, integer is int32_t
+        self.x.starts, self.x.stops = <void*>&starts[0], <void*>&stops[0]
+        self.x.X.index = <const void*>(&index[0] if index.shape[0] else NULL)
+        self.x.X.value = <const void*>(&value[0] if value.shape[0] else NULL)
+        self.x.X.wide, self.x.X.single = integer is int64_t, real is float
+        if self.x.sums == NULL:
+            sums = self.held["sums"] = np.empty((MOST_PARTS - 1, self.x.n))
+            self.x.sums = &sums[0, 0]
+        self.held["entries"] = starts, stops, index, value
+
+    def join(self, Team team):
+        """Let the helpers of a team take part, or nobody (None)."""
+        self.x.team = NULL if team is None else &team.state
+        self.held["team"] = team
+
+
 # -------------------------------------------------------------------- one column
+
+cdef inline Py_ssize_t start_of(const Columns* x, int j) noexcept nogil:
+    return (<const int32_t*>x.starts)[j] if x.short_places else (<const int64_t*>x.starts)[j]
+
+
+cdef inline Py_ssize_t stop_of(const Columns* x, int j) noexcept nogil:
+    return (<const int32_t*>x.stops)[j] if x.short_places else (<const int64_t*>x.stops)[j]
+
+
+cdef inline bint is_near(const Columns* x, int j) noexcept nogil:
+    return x.copied != NULL and x.copied[j]
+
 
 cdef double dot(const Columns* x, int j, const double* r) noexcept nogil:
     if x.packed != NULL:
         return simd.dot(x.n, x.packed + j * x.n, r)
-    return simd.gather1(&x.near if x.copied[j] else &x.X, x.starts[j], x.stops[j], r)
+    return simd.gather1(&x.near if is_near(x, j) else &x.X, start_of(x, j), stop_of(x, j), r)
 
 
 cdef void axpy(const Columns* x, int j, double a, const double* s, double* r) noexcept nogil:
@@ -53,7 +98,7 @@ cdef void axpy(const Columns* x, int j, double a, const double* s, double* r) no
     cdef const double* column
     cdef Py_ssize_t i
     if x.packed == NULL:
-        simd.scatter1(&x.near if x.copied[j] else &x.X, x.starts[j], x.stops[j], a, s, r)
+        simd.scatter1(&x.near if is_near(x, j) else &x.X, start_of(x, j), stop_of(x, j), a, s, r)
     elif s == NULL:
         simd.axpy(x.n, a, x.packed + j * x.n, r)
     else:
@@ -63,8 +108,8 @@ cdef void axpy(const Columns* x, int j, double a, const double* s, double* r) no
 
 
 cdef void copy(Columns* x, int j) noexcept nogil:
-    """Put the entries of a column next to those of the columns before it, if there is room."""
-    cdef Py_ssize_t k, start = x.starts[j], count = x.stops[j] - start
+    """Put the entries of a column next to those of the columns before it, if there is room; places have 64 bits."""
+    cdef Py_ssize_t k, start = start_of(x, j), count = stop_of(x, j) - start
     if x.copied[j] or x.used + count > x.room:
         return
     for k in range(count):
@@ -74,7 +119,8 @@ cdef void copy(Columns* x, int j) noexcept nogil:
         x.near_value[x.used + k] = (
             (<const float*>x.X.value)[start + k] if x.X.single else (<const double*>x.X.value)[start + k]
         )
-    x.copied[j], x.starts[j], x.stops[j] = True, x.used, x.used + count
+    x.copied[j] = True
+    (<int64_t*>x.starts)[j], (<int64_t*>x.stops)[j] = x.used, x.used + count
     x.used += count
 
 
@@ -82,8 +128,9 @@ cdef void copy(Columns* x, int j) noexcept nogil:
 
 ctypedef struct Work:
     const Columns* x
-    const int* F                    # the columns; NULL: 0..count-1
-    const double* v                 # in: a residual or weights of the columns
+    const int* F                    # the columns
+    int count
+    const double* v                 # in: a residual, or weights of the columns
     const double* s
     double* out
     double level
@@ -91,42 +138,87 @@ ctypedef struct Work:
     int edges[MOST_PARTS + 1]       # of F
 
 
-cdef void share_out(Work* work, const Columns* x, const int* F, int count, Py_ssize_t least) noexcept nogil:
+cdef void share_out(Work* work, Py_ssize_t least) noexcept nogil:
     """Cut the columns into parts of about as many entries, at least `least`."""
+    cdef const Columns* x = work.x
     cdef Py_ssize_t total = 0, held = 0
-    cdef int k, j, part = 0
-    work.x, work.F = x, F
+    cdef int k, part = 0
     if x.packed != NULL:
-        total = count * x.n
+        total = work.count * x.n
     else:
-        for k in range(count):
-            j = F[k] if F != NULL else k
-            total += x.stops[j] - x.starts[j]
+        for k in range(work.count):
+            total += stop_of(x, work.F[k]) - start_of(x, work.F[k])
     work.parts = <int>min(<Py_ssize_t>MOST_PARTS, max(<Py_ssize_t>1, total // least))
-    for k in range(count):
-        j = F[k] if F != NULL else k
+    for k in range(work.count):
         while part < work.parts and held * work.parts >= part * total:
             work.edges[part] = k
             part += 1
-        held += x.n if x.packed != NULL else x.stops[j] - x.starts[j]
+        held += x.n if x.packed != NULL else stop_of(x, work.F[k]) - start_of(x, work.F[k])
     while part <= work.parts:
-        work.edges[part] = count
+        work.edges[part] = work.count
         part += 1
 
 
 cdef void correlate_part(void* context, int part) noexcept nogil:
     cdef Work* work = <Work*>context
-    cdef int k
-    for k in range(work.edges[part], work.edges[part + 1]):
-        work.out[k] = dot(work.x, work.F[k] if work.F != NULL else k, work.v)
+    cdef const Columns* x = work.x
+    cdef const double* four[4]
+    cdef int k = work.edges[part], stop = work.edges[part + 1], l
+    if x.packed != NULL:
+        while k + 4 <= stop:
+            for l in range(4):
+                four[l] = x.packed + work.F[k + l] * x.n
+            simd.dot4(x.n, four, work.v, &work.out[k])
+            k += 4
+    while k < stop:
+        work.out[k] = dot(x, work.F[k], work.v)
+        k += 1
 
 
 cdef void correlate(const Columns* x, const int* F, int count, const double* r, double* out) noexcept nogil:
     """out[k] = x_F[k]'r."""
     cdef Work work
-    work.v, work.out = r, out
-    share_out(&work, x, F, count, PART)
-    run(x.team, correlate_part, &work, work.parts)
+    work.x, work.F, work.count, work.v, work.out = x, F, count, r, out
+    share_out(&work, PART if x.packed == NULL else DENSE_PART)
+    run_parts(x.team, correlate_part, &work, work.parts)
+
+
+cdef void combine_packed(void* context, int part) noexcept nogil:
+    """A share of the rows."""
+    cdef Work* work = <Work*>context
+    cdef const Columns* x = work.x
+    cdef const double* four[4]
+    cdef double* out
+    cdef Py_ssize_t row = part * x.n // work.parts // 8 * 8, stop = (part + 1) * x.n // work.parts // 8 * 8, rows, i
+    cdef int k, l
+    if part + 1 == work.parts:
+        stop = x.n
+    while row < stop:
+        rows = min(<Py_ssize_t>ROWS, stop - row)
+        out = work.out + row
+        memset(out, 0, rows * sizeof(double))
+        k = 0
+        while k + 4 <= work.count:
+            for l in range(4):
+                four[l] = x.packed + work.F[k + l] * x.n + row
+            simd.axpy4(rows, &work.v[k], four, out)
+            k += 4
+        while k < work.count:
+            simd.axpy(rows, work.v[k], x.packed + work.F[k] * x.n + row, out)
+            k += 1
+        finish_rows(work, row, row + rows)
+        row += rows
+
+
+cdef inline void finish_rows(Work* work, Py_ssize_t first, Py_ssize_t stop) noexcept nogil:
+    """Take off the level, multiply by the weights."""
+    cdef Py_ssize_t i
+    if work.level != 0.0:
+        for i in range(first, stop):
+            work.out[i] -= work.level
+    if work.s != NULL:
+        for i in range(first, stop):
+            work.out[i] *= work.s[i]
 
 
 cdef void combine_part(void* context, int part) noexcept nogil:
@@ -137,29 +229,28 @@ cdef void combine_part(void* context, int part) noexcept nogil:
     memset(out, 0, work.x.n * sizeof(double))
     for k in range(work.edges[part], work.edges[part + 1]):
         if work.v[k] != 0.0:
-            axpy(work.x, work.F[k] if work.F != NULL else k, work.v[k], NULL, out)
+            axpy(work.x, work.F[k], work.v[k], NULL, out)
 
 
 cdef void add_up_part(void* context, int part) noexcept nogil:
     """The sums of all parts, for a share of the rows."""
     cdef Work* work = <Work*>context
-    cdef Py_ssize_t n = work.x.n, i, first = part * n // work.parts, stop = (part + 1) * n // work.parts
+    cdef Py_ssize_t n = work.x.n, first = part * n // work.parts, stop = (part + 1) * n // work.parts
     cdef int k
     for k in range(work.parts - 1):
         simd.axpy(stop - first, 1.0, work.x.sums + k * n + first, work.out + first)
-    if work.level != 0.0:
-        for i in range(first, stop):
-            work.out[i] -= work.level
-    if work.s != NULL:
-        for i in range(first, stop):
-            work.out[i] *= work.s[i]
+    finish_rows(work, first, stop)
 
 
 cdef void combine(const Columns* x, const int* F, int count, const double* v, double level, const double* s,
                   double* out) noexcept nogil:
     """out = s (sum_k v[k] x_F[k] - level); s NULL: ones."""
     cdef Work work
-    work.v, work.s, work.level, work.out = v, s, level, out
-    share_out(&work, x, F, count, max(<Py_ssize_t>PART, SPREAD * x.n))
-    run(x.team, combine_part, &work, work.parts)
-    run(x.team, add_up_part, &work, work.parts)
+    work.x, work.F, work.count, work.v, work.s, work.level, work.out = x, F, count, v, s, level, out
+    if x.packed != NULL or count == 0:
+        work.parts = <int>min(<Py_ssize_t>MOST_PARTS, max(<Py_ssize_t>1, count * x.n // DENSE_PART))
+        run_parts(x.team, combine_packed, &work, work.parts)
+        return
+    share_out(&work, max(<Py_ssize_t>PART, x.n))
+    run_parts(x.team, combine_part, &work, work.parts)
+    run_parts(x.team, add_up_part, &work, work.parts)

@@ -85,7 +85,7 @@ cdef class ResidualSet:
         rows = sums
         self.x.sums, self.x.team = &rows[0, 0], NULL
         self.arrays = {"t": t, "sums": sums, "near_index": np.empty(1, np.int32), "near_value": np.empty(1)}
-        self.x.room, self.x.near.wide, self.x.near.single = 1, False, False
+        self.x.room, self.x.short_places, self.x.near.wide, self.x.near.single = 1, False, False, False
         self.goal = 0.0
         self.last_l1 = self.older_l1 = 0.0
         self.reserve(8)
@@ -121,8 +121,8 @@ cdef class ResidualSet:
         reals = room("d", np.float64); self.d = &reals[0]
         reals = room("z", np.float64); self.z = &reals[0]
         reals = room("h", np.float64); self.h = &reals[0]
-        places = room("starts", np.intp); self.x.starts = &places[0]
-        places = room("stops", np.intp); self.x.stops = &places[0]
+        places = room("starts", np.intp); self.x.starts = <void*>&places[0]
+        places = room("stops", np.intp); self.x.stops = <void*>&places[0]
         raw = room("copied", np.uint8); self.x.copied = &raw[0]
         ints = room("A", np.int32); self.A = &ints[0]
         ints = room("F", np.int32); self.F = &ints[0]
