@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .._types import Floats
-    from ..kernels.residual import ResidualSet
 
 MOST_IN_TEAM = 4  # threads that share one product: its parts are short
 
@@ -41,7 +40,7 @@ def _executor():
     global _pool
     with _lock:
         if _pool is None:
-            _pool = ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="fastreg")
+            _pool = ThreadPoolExecutor(2 * (os.cpu_count() or 1), thread_name_prefix="fastreg")  # loops, and teams
         return _pool
 
 
@@ -98,19 +97,17 @@ def parallel_for(task: Callable[[int], Any], count: int, jobs: int) -> None:
 
 
 @contextlib.contextmanager
-def helped(solver: ResidualSet, jobs: int) -> Iterator[None]:
-    """While the block runs, up to `jobs` threads, this one included, share the solver's products."""
+def team_of(jobs: int) -> Iterator[Team | None]:
+    """While the block runs, up to `jobs` threads, this one included, do what kernels that join the team share out."""
     if jobs <= 1:
-        yield
+        yield None
         return
     team = Team()
-    solver.join(team)
     futures = [_executor().submit(team.help) for _ in range(min(jobs, MOST_IN_TEAM) - 1)]
     try:
-        yield
+        yield team
     finally:
         team.close()
-        solver.join(None)
         for future in futures:
             if not future.cancel():
                 future.result()

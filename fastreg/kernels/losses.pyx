@@ -11,6 +11,7 @@ that nothing cancels (Fenchel-Young).  For v = u it is zero.
 from libc.math cimport INFINITY, exp, fabs, log, log1p
 
 from ._simd cimport simd, simd_init
+from .columns cimport MOST_PARTS, TeamState, run_parts
 
 if simd_init() != 0:
     raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
@@ -18,6 +19,7 @@ if simd_init() != 0:
 cdef enum:
     POISSON = 1            # in NUMBERS
     RUN = 128              # rows at a time: their exponentials stay in L1
+    PART_ROWS = 4096       # rows that are worth a part of their own
     MOST_STEPS = 200       # to the intercept
     HALVINGS = 40          # of a step
 
@@ -213,15 +215,46 @@ run_of[0], run_of[1], run_of[2], run_of[3] = logistic, poisson, squared_hinge, h
 gap_of[0], gap_of[1], gap_of[2], gap_of[3] = logistic_gap, poisson_gap, squared_hinge_gap, huber_gap
 
 
-cdef double whole(int loss, double parameter, const double[::1] y, const double[::1] s, const double[::1] z,
-                  double[::1] r, double[::1] h) noexcept nogil:
-    cdef Py_ssize_t i = 0, n = y.shape[0]
+cdef void part_of(void* context, int part) noexcept nogil:
+    """A share of the rows: z + t line (unless line is NULL) to `ahead`, and the loss there."""
+    cdef Rows* rows = <Rows*>context
+    cdef Py_ssize_t first = part * rows.n // rows.parts // RUN * RUN, i, k, count
+    cdef Py_ssize_t stop = (part + 1) * rows.n // rows.parts // RUN * RUN if part + 1 < rows.parts else rows.n
     cdef double total = 0.0
-    while i < n:
-        total += run_of[loss](min(<Py_ssize_t>RUN, n - i), parameter, &y[i], &z[i], NULL if s is None else &s[i],
-                              &r[i], &h[i])
+    i = first
+    while i < stop:
+        count = min(<Py_ssize_t>RUN, stop - i)
+        if rows.line != NULL:
+            for k in range(i, i + count):
+                rows.ahead[k] = rows.z[k] + rows.t * rows.line[k]
+        total += run_of[rows.loss](count, rows.parameter, rows.y + i, rows.ahead + i,
+                                   NULL if rows.s == NULL else rows.s + i, rows.r + i, rows.h + i)
         i += RUN
-    return total
+    rows.total[part], rows.sum_r[part] = total, sum_of(stop - first, rows.r + first)
+    rows.sum_h[part] = sum_of(stop - first, rows.h + first)
+
+
+cdef double everywhere(Rows* rows, TeamState* team) noexcept nogil:
+    """The sum of s f over all rows; those of r and h end in `sum_r[0]` and `sum_h[0]`."""
+    cdef int k
+    rows.parts = <int>min(<Py_ssize_t>MOST_PARTS, max(<Py_ssize_t>1, rows.n // PART_ROWS))
+    run_parts(team, part_of, rows, rows.parts)
+    for k in range(1, rows.parts):
+        rows.total[0] += rows.total[k]
+        rows.sum_r[0] += rows.sum_r[k]
+        rows.sum_h[0] += rows.sum_h[k]
+    return rows.total[0]
+
+
+cdef double whole(int loss, double parameter, const double[::1] y, const double[::1] s, double[::1] z,
+                  double[::1] r, double[::1] h) noexcept nogil:
+    cdef Rows rows
+    if y.shape[0] == 0:
+        return 0.0
+    rows.loss, rows.parameter, rows.n, rows.line = loss, parameter, y.shape[0], NULL
+    rows.y, rows.s, rows.ahead = &y[0], NULL if s is None else &s[0], &z[0]
+    rows.r, rows.h = &r[0], &h[0]
+    return everywhere(&rows, NULL)
 
 
 def evaluate(
@@ -229,7 +262,7 @@ def evaluate(
     double parameter,               # in   of the loss, if it has one
     const double[::1] y,            # in   (n,)
     const double[::1] s,            # in   (n,) weights, or None: ones
-    const double[::1] z,            # in   (n,)
+    double[::1] z,                  # in   (n,)
     double[::1] r,                  # out  (n,)  -s f'(z)
     double[::1] h,                  # out  (n,)  s f''(z)
 ):
@@ -298,61 +331,40 @@ def level(
     return at, value
 
 
-def search(
-    int loss,
-    double parameter,
-    const double[::1] y,
-    const double[::1] s,
-    const double[::1] z,            # in   (n,)
-    const double[::1] line,         # in   (n,)  change of z for a whole step
-    double total,                   # in   what sums over rows are divided by
-    const double[::1] w,            # in   (k,)  coefficients that change,
-    const double[::1] d,            # in   (k,)  by this much,
-    const double[::1] l1,           # in   (k,)  and their penalties
-    const double[::1] l2,
-    double value,                   # in   sum of s f at z
-    double slope,                   # in   of the loss along the line, over the total
-    double size,                    # in   of the objective: what its rounding is measured by
-    double[::1] ahead,              # out  (n,)  z + t line
-    double[::1] r,                  # out  (n,)  there
-    double[::1] h,
-):
-    """(t, sum of s f, of r, of h): the first t of 1, 1/2, 1/4 ... at which the objective has fallen enough; 0 if none.
+cdef double search(Rows* rows, TeamState* team, const Change* change, double value, double slope,
+                   double size) noexcept nogil:
+    """The first t of 1, 1/2, 1/4 ... at which the objective has fallen enough, 0 if none; `rows` has what is there.
 
-    Where its changes drown in rounding, its slope has to have fallen (W. Hager and H. Zhang, SIAM Journal on
-    Optimization 16, 2005).
+    `value` is the sum of s f at z, `slope` that of the loss along the line over the total; `size` is of the objective,
+    what its rounding is measured by.  Where its changes drown in rounding, its slope has to have fallen (W. Hager and
+    H. Zhang, SIAM Journal on Optimization 16, 2005).
     """
-    cdef Py_ssize_t i, k, n = y.shape[0]
-    cdef double t = 1.0, new = value, change, to, ahead_slope, rest = 0.0, sum_r = 0.0, sum_h = 0.0
-    with nogil:
-        for k in range(w.shape[0]):
-            to = w[k] + d[k]
-            rest += l1[k] * (fabs(to) - fabs(w[k])) + 0.5 * l2[k] * d[k] * (to + w[k])
-        slope += rest
-        for _ in range(HALVINGS):
-            for i in range(n):
-                ahead[i] = z[i] + t * line[i]
-            new = whole(loss, parameter, y, s, ahead, r, h)
-            change = (new - value) / total
-            for k in range(w.shape[0]):
-                to = w[k] + t * d[k]
-                change += l1[k] * (fabs(to) - fabs(w[k])) + 0.5 * l2[k] * t * d[k] * (to + w[k])
-            if change <= DECREASE * t * slope:
-                break
-            if change <= NOISE * size:
-                ahead_slope = -simd.dot(n, &r[0], &line[0]) / total
-                for k in range(w.shape[0]):
-                    to = w[k] + t * d[k]
-                    ahead_slope += l2[k] * d[k] * to + l1[k] * d[k] * (
-                        1.0 if to > 0.0 or (to == 0.0 and w[k] > 0.0) else -1.0
-                    )
-                if ahead_slope <= -FLATTER * slope:
-                    break
-            t *= 0.5
-        else:
-            t = 0.0
-        sum_r, sum_h = sum_of(n, &r[0]), sum_of(n, &h[0])
-    return t, new, sum_r, sum_h
+    cdef int k
+    cdef double t = 1.0, fall, to, ahead_slope, a, b
+    for k in range(change.count):
+        to = change.w[k] + change.d[k]
+        slope += change.l1 * change.f1[k] * (fabs(to) - fabs(change.w[k]))
+        slope += 0.5 * change.l2 * change.f2[k] * change.d[k] * (to + change.w[k])
+    for _ in range(HALVINGS):
+        rows.t = t
+        fall = (everywhere(rows, team) - value) / change.total
+        for k in range(change.count):
+            to = change.w[k] + t * change.d[k]
+            fall += change.l1 * change.f1[k] * (fabs(to) - fabs(change.w[k]))
+            fall += 0.5 * change.l2 * change.f2[k] * t * change.d[k] * (to + change.w[k])
+        if fall <= DECREASE * t * slope:
+            return t
+        if fall <= NOISE * size:
+            ahead_slope = -simd.dot(rows.n, rows.r, rows.line) / change.total
+            for k in range(change.count):
+                to, a, b = change.w[k] + t * change.d[k], change.l1 * change.f1[k], change.l2 * change.f2[k]
+                ahead_slope += b * change.d[k] * to + a * change.d[k] * (
+                    1.0 if to > 0.0 or (to == 0.0 and change.w[k] > 0.0) else -1.0
+                )
+            if ahead_slope <= -FLATTER * slope:
+                return t
+        t *= 0.5
+    return 0.0
 
 
 def divergence(

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..design.blocks import team_of
 from ..kernels import losses, working
+from ..kernels.columns import ColumnSet
 from .regime import MOSTLY_RIDGE
 from .rounds import Batch, coefficients
 from .run import GOAL, POLISHES, ROUNDING, Run
@@ -49,6 +51,8 @@ class GlmRun(Run):
         n = pool.design.n
         self.z, self.r, self.h = np.empty((3, n))
         self.spare = tuple(np.empty((3, n)))
+        self.line = np.empty(n)
+        self.columns, self.team = ColumnSet(n), None
         self.w, self.g = np.empty(0), np.empty(0)
         self.current = np.empty(0, bool)  # whether a gradient is that at the present r
         self.f1 = self.f2 = self.low = self.high = self.curvature = np.empty(0)
@@ -110,6 +114,7 @@ class GlmRun(Run):
         self.g = np.concatenate([self.g, np.zeros(k)])
         self.current = np.concatenate([self.current, np.zeros(k, bool)])
         self.known += k
+        self.sample.store.read(self.sample.features, self.columns)
         self.look()
 
     def look(self, places=None):
@@ -165,6 +170,11 @@ class GlmRun(Run):
     # ------------------------------------------------------------------ a round
 
     def solve(self, jobs):
+        with team_of(jobs) as self.team:
+            self.columns.join(self.team)
+            self.solve_all()
+
+    def solve_all(self):
         task = self.task
         alphas = self.ladder[self.k : self.stop]
         l1, l2 = task.l1_ratio * alphas, (1.0 - task.l1_ratio) * alphas
@@ -285,8 +295,6 @@ class GlmRun(Run):
             steps += 1
             if not moved:
                 break
-            model.g = self.sample.store.dots(model.features, self.r)
-            model.g /= self.total
             current = True
             self.inner_gap = self.gap_on(model, l1, l2)
             stuck = self.inner_gap >= last and abs(self.value - before[2]) <= NOISE * abs(self.value)
@@ -357,19 +365,11 @@ class GlmRun(Run):
     def move(self, model, l1, l2):
         """A step on the model, as long as the objective allows; returns whether there was one."""
         target, shift = model.step(l1, l2)
-        moving = np.flatnonzero(target != model.w)
-        if len(moving) == 0 and shift == 0.0:
-            return False
-        w, task = model.w[moving], self.task
-        d = target[moving] - w
-        line = np.full(len(self.z), shift)
-        self.sample.store.add(model.features[moving], d, line)
-        slope = -float((model.g[moving] * d).sum()) - self.ahead * shift
-        z, r, h = self.spare
-        size = self.value / self.total + l1 * float(np.abs(model.f1 * model.w).sum())
-        t, value, sum_r, sum_h = losses.search(
-            self.number, task.parameter, task.y, task.weights, self.z, line, self.total, w, d, l1 * model.f1[moving],
-            l2 * model.f2[moving], self.value, slope, size, z, r, h,
+        task, g, (z, r, h) = self.task, np.empty(len(target)), self.spare
+        t, value, sum_r, sum_h = working.advance(
+            self.columns, model.numbers, self.number, task.parameter, task.y, task.weights, self.total, self.z,
+            self.line, z, r, h, model.w, target, shift, model.f1, model.f2, l1, l2, model.g, self.ahead, self.value,
+            model.moving, model.room, g,
         )  # fmt: skip
         if t == 0.0:
             return False
@@ -377,7 +377,7 @@ class GlmRun(Run):
         self.z, self.r, self.h, self.value, self.sum_h = z, r, h, value, max(sum_h, FLAT * self.total)
         self.moved()
         self.ahead = sum_r / self.total if self.sample.centred else 0.0
-        model.w[moving] = target[moving] if t == 1.0 else w + t * d
+        model.g = g
         self.intercept += t * shift
         return True
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..design.blocks import helped
+from ..design.blocks import team_of
 from ..kernels import certificate
 from ..kernels.active import ActiveSet
 from ..kernels.residual import ResidualSet
@@ -313,7 +313,8 @@ class Run:
         else:
             version, done, filled = np.arange(len(alphas)), 0, 0
             most = min(task.max_iter, self.carried + PATIENCE)
-            with helped(self.active, jobs):
+            with team_of(jobs) as team:
+                self.active.join(team)
                 for places, values in self.again[: len(alphas)]:
                     self.active.place(places, values)
                     part, ends = slice(done, done + 1), np.zeros(2, np.intp)

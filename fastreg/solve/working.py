@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..design.blocks import helped, parallel_for
+from ..design.blocks import parallel_for
 from ..design.dense import Dense
 from ..design.lines import COPY_WORK, ENTRY_WORK
 from ..kernels import working
@@ -75,6 +75,13 @@ class Store:
             )
         else:
             working.add_sparse(*self.design.entries(features), features, w, out)
+
+    def read(self, features, columns):
+        """Let a `ColumnSet` read these columns where they are."""
+        if self.design.dense:
+            columns.read_packed(self.rows)
+        else:
+            columns.read_sparse(*self.design.entries(features))
 
     def entries(self, features):
         return float(self.design.counts[features].sum())
@@ -162,6 +169,8 @@ class Model:
         self.features = self.pool.features[self.places]
         self.f1, self.f2, self.curvature = run.f1[self.places], run.f2[self.places], run.curvature[self.places]
         self.low, self.high = run.low[self.places], run.high[self.places]
+        self.numbers = self.pool.store.number[self.features].astype(np.int32)
+        self.moving, self.room = np.empty(len(self.places), np.int32), np.empty((4, len(self.places)))
 
     def begin(self):
         """Take over coefficients and gradients from the run."""
@@ -247,11 +256,11 @@ class ResidualModel(Model):
         self.set.carried = 0
         self.set.goal = max(0.1 * run.goal, 0.03 * run.inner_gap) * scale
         self.set.place(used.astype(np.int32), w[used])
-        with helped(self.set, self.pool.jobs):
-            self.set.solve(
-                np.array([l1 * scale]), np.array([l2 * scale]), np.zeros(1, np.uint8), run.task.max_iter, BUDGET,
-                index, value, stops, np.zeros(1, np.int64),
-            )  # fmt: skip
+        self.set.join(run.team)
+        self.set.solve(
+            np.array([l1 * scale]), np.array([l2 * scale]), np.zeros(1, np.uint8), run.task.max_iter, BUDGET, index,
+            value, stops, np.zeros(1, np.int64),
+        )  # fmt: skip
         new = np.zeros(self.known)
         new[index[: stops[1]]] = value[: stops[1]]
         return new
