@@ -37,6 +37,7 @@ cdef class ColumnSet:
     cdef Columns x
     cdef dict held          # what the pointers rest on
 
+cdef Py_ssize_t entries_of(const Columns* x, const int* F, int count) noexcept nogil
 cdef double dot(const Columns* x, int j, const double* r) noexcept nogil
 cdef void axpy(const Columns* x, int j, double a, const double* s, double* r) noexcept nogil
 cdef void copy(Columns* x, int j) noexcept nogil

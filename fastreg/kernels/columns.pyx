@@ -138,16 +138,22 @@ ctypedef struct Work:
     int edges[MOST_PARTS + 1]       # of F
 
 
+cdef Py_ssize_t entries_of(const Columns* x, const int* F, int count) noexcept nogil:
+    """How many entries some columns have."""
+    cdef Py_ssize_t total = 0
+    cdef int k
+    if x.packed != NULL:
+        return count * x.n
+    for k in range(count):
+        total += stop_of(x, F[k]) - start_of(x, F[k])
+    return total
+
+
 cdef void share_out(Work* work, Py_ssize_t least) noexcept nogil:
     """Cut the columns into parts of about as many entries, at least `least`."""
     cdef const Columns* x = work.x
-    cdef Py_ssize_t total = 0, held = 0
+    cdef Py_ssize_t total = entries_of(x, work.F, work.count), held = 0
     cdef int k, part = 0
-    if x.packed != NULL:
-        total = work.count * x.n
-    else:
-        for k in range(work.count):
-            total += stop_of(x, work.F[k]) - start_of(x, work.F[k])
     work.parts = <int>min(<Py_ssize_t>MOST_PARTS, max(<Py_ssize_t>1, total // least))
     for k in range(work.count):
         while part < work.parts and held * work.parts >= part * total:

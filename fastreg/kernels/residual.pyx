@@ -9,6 +9,7 @@ support; a Newton step by preconditioned conjugate gradients with an exact line 
 with r = y - sum_j w_j (x_j - mean_j).  What is kept of r is t_i = s_i (r_i - offset): an update then costs the entries
 of its column only, the means enter by the scalar offset.
 """
+from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY, fabs, sqrt
 from libc.stdint cimport int64_t
 from libc.stdlib cimport qsort
@@ -16,7 +17,7 @@ from libc.string cimport memcpy, memset
 
 from ._simd cimport integer, real, simd, simd_init
 from .cell cimport Kink, by_t, shuffle
-from .columns cimport MOST_PARTS, Columns, Team, axpy, combine, copy, correlate, dot
+from .columns cimport MOST_PARTS, Columns, Team, axpy, combine, copy, correlate, dot, entries_of
 
 import numpy as np
 
@@ -26,6 +27,8 @@ if simd_init() != 0:
 cdef enum:
     MOST_PRODUCTS = 1000   # of a Newton step
     COPIES = 3 << 18       # entries of columns copied to be near each other, or a sixteenth of X if that is more
+
+cdef double LOOK = 2e8         # entries read between two looks at the keyboard
 
 cdef double SLACK = 1e-11      # of the penalty: a gradient off it by less is on it
 cdef double SINGULAR = 1e-12  # of the diagonal: a curvature below is rounding noise
@@ -70,6 +73,9 @@ cdef class ResidualSet:
     cdef int *F
     cdef Kink *kinks
     cdef unsigned long long seed    # 0: cyclic order
+    cdef double read                # entries since the last look at the keyboard
+    cdef object interrupt           # what a signal raised
+    cdef bint interrupted
     cdef bint rough                 # whether the last Newton step was less exact than the goal
     cdef object held                # what the pointers into arrays of others rest on
 
@@ -86,7 +92,8 @@ cdef class ResidualSet:
         self.x.sums, self.x.team = &rows[0, 0], NULL
         self.arrays = {"t": t, "sums": sums, "near_index": np.empty(1, np.int32), "near_value": np.empty(1)}
         self.x.room, self.x.short_places, self.x.near.wide, self.x.near.single = 1, False, False, False
-        self.goal = 0.0
+        self.goal = self.read = 0.0
+        self.interrupted = False
         self.last_l1 = self.older_l1 = 0.0
         self.reserve(8)
 
@@ -216,7 +223,23 @@ cdef class ResidualSet:
                 spent += <double>n_iter[k] * self.n * 20
                 k += 1
                 stops[k] = filled
+                if self.interrupted:
+                    break
+        if self.interrupted:
+            error, self.interrupt, self.interrupted = self.interrupt, None, False
+            raise error
         return k
+
+    cdef void look_at_keyboard(self) noexcept nogil:
+        """After so much reading: whether a signal has raised something, as Ctrl-C does in the main thread."""
+        if self.read < LOOK:
+            return
+        self.read = 0.0
+        with gil:
+            try:
+                PyErr_CheckSignals()
+            except BaseException as error:
+                self.interrupt, self.interrupted = error, True
 
     def gradients(self, const double[::1] w):
         """(m,) derivatives of the loss at the point w, with a minus."""
@@ -297,7 +320,7 @@ cdef class ResidualSet:
         cdef double gap = self.judge(), value, lowest = INFINITY
         if gap <= self.goal:
             gap = self.look(False)                  # predicted gradients are no proof
-        while gap > self.goal and steps < max_iter:
+        while gap > self.goal and steps < max_iter and not self.interrupted:
             value = self.objective()
             worse += not value < lowest
             lowest = min(value, lowest)
@@ -306,7 +329,7 @@ cdef class ResidualSet:
             self.sweep()
             steps += 1
             turned = 1
-            while turned > 0 and steps < max_iter:
+            while turned > 0 and steps < max_iter and not self.interrupted:
                 turned = self.newton(gap, False)
                 steps += 1
             gap = self.look(self.rough)
@@ -318,7 +341,7 @@ cdef class ResidualSet:
         cdef double gap
         while True:
             gap = self.look(False)
-            if gap <= self.goal or steps >= max_iter:
+            if gap <= self.goal or steps >= max_iter or self.interrupted:
                 return steps
             for j in range(<int>self.m):
                 if self.w[j] != 0.0 and not self.enters(j):
@@ -444,7 +467,7 @@ cdef class ResidualSet:
         """
         cdef int k, j, products = 0
         cdef double rz = 0.0, rz_new, step, curvature, l1, size = 0.0, left = INFINITY, scale
-        cdef double goal = FINE * self.goal, target = max(goal, ROUGH * gap)
+        cdef double goal = FINE * self.goal, target = max(goal, ROUGH * gap), entries = 0.0
         cdef bint turning = False
         self.free = 0
         for j in range(<int>self.m):
@@ -468,6 +491,7 @@ cdef class ResidualSet:
             self.z[k] = self.b[k] / (self.norm[j] + self.l2 * self.f2[j])
             rz += self.b[k] * self.z[k]
         memset(self.v, 0, self.n * sizeof(double))
+        entries = entries_of(&self.x, self.F, self.free)
         # `z` is the direction from here on; `b` the residual of the linear system
         while rz > 0.0 and products < MOST_PRODUCTS:
             if left * size <= target:
@@ -481,6 +505,10 @@ cdef class ResidualSet:
                     break
             self.product(self.z)
             products += 1
+            self.read += entries
+            self.look_at_keyboard()
+            if self.interrupted:
+                break
             curvature = 0.0
             for k in range(self.free):
                 curvature += self.z[k] * self.h[k]

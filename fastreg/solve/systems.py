@@ -1,12 +1,14 @@
 """Factorized forms of a ridge problem: by features, by rows, or X itself decomposed."""
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh, lapack, svd
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, lapack
+from scipy.linalg import eigh as generalized_eigh
 
 from ..design import as_design
 from ..design.blocks import aligned, parallel_for
 from ..design.packs import dense_gram, full_gram
 from ..kernels import factor, panels
+from .decompositions import eigh, svd
 from .ridge_data import correlate, dense, is_far, predict, residual_squares
 from .sums import Sums
 
@@ -106,7 +108,7 @@ class System:
         basis = np.hstack([root[:, None]] * data.fit_intercept + [self.free_columns])
         self.Q = np.empty((n, 0))
         if basis.size:
-            U, s, _ = svd(basis, full_matrices=False)
+            U, s, _ = svd(basis)
             self.Q = U[:, s > EPS * n * s.max(initial=0.0)]
         self.t = self.project(root[:, None] * (data.Y - self.level))
 
@@ -199,12 +201,12 @@ class ByFeatures(System):
         if self.spectrum is None:
             if self.diagonal() and (self.penalty > 0).all():
                 scale = 1.0 / np.sqrt(self.penalty)
-                values, vectors = eigh(self.gram * np.outer(scale, scale), driver="evd", check_finite=False)
+                values, vectors = eigh(self.gram * np.outer(scale, scale))
                 self.spectrum = scale[:, None] * vectors, np.maximum(values, 0.0), np.ones(len(values))
             else:
                 penalty = np.diag(self.penalty) if self.diagonal() else self.penalty
                 share = np.trace(self.gram) / (np.trace(penalty) or 1.0) or 1.0
-                m, V = eigh(penalty, self.gram + share * penalty, check_finite=False)
+                m, V = generalized_eigh(penalty, self.gram + share * penalty, check_finite=False)
                 m = np.clip(m, 0.0, 1.0 / share)
                 self.spectrum = V, 1.0 - share * m, m
         return self.spectrum
@@ -366,7 +368,7 @@ class ByRows(System):
         """Eigenvectors and eigenvalues, those of the basis that is not penalised left out."""
         if self.spectrum is None:
             size = 2.0 * np.abs(self.matrix).sum(axis=0).max(initial=0.0) or 1.0  # above all eigenvalues
-            values, vectors = eigh(self.matrix + size * self.Q @ self.Q.T, driver="evd", check_finite=False)
+            values, vectors = eigh(self.matrix + size * self.Q @ self.Q.T)
             inside = ((self.Q.T @ vectors) ** 2).sum(axis=0) < 0.5
             self.spectrum = vectors[:, inside], np.maximum(values[inside], 0.0)
         return self.spectrum
@@ -486,7 +488,7 @@ class Decomposed(System):
         Z *= self.scale
         for _ in range(2):  # twice: once leaves what rounding leaves
             Z -= self.Q @ (self.Q.T @ Z)
-        U, s, Vt = svd(Z, full_matrices=False, overwrite_a=True, check_finite=False)
+        U, s, Vt = svd(Z)
         rank = s > EPS * max(n, p) * s.max(initial=0.0)
         self.U, self.s, self.Vt = U[:, rank], s[rank], Vt[rank]
 
