@@ -1,0 +1,152 @@
+"""Products in parts that helper threads take: right, and the same bits whoever helps."""
+
+import threading
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from fastreg import fit_path
+from fastreg.design.blocks import parallel_for, team_of
+from fastreg.kernels import losses, working
+from fastreg.kernels.columns import ColumnSet, Team
+from fastreg.kernels.residual import ResidualSet
+from fastreg.solve import glm
+
+
+def words(n, p, share, seed=0):
+    """A sparse X (n, p), some of whose columns have many entries, and a response."""
+    rng = np.random.default_rng(seed)
+    X = sp.random(n, p, share, format="csc", random_state=rng, data_rvs=rng.standard_normal)
+    return X, X[:, :20] @ rng.standard_normal(20) + 0.1 * rng.standard_normal(n)
+
+
+def residual_set(X, y, weights=None):
+    total = len(y) if weights is None else weights.sum()
+    solver, p = ResidualSet(y, weights, float(total)), X.shape[1]
+    mean, ones = np.asarray(X.mean(axis=0)).ravel(), np.ones(p)
+    solver.extend(mean if sp.issparse(X) else np.zeros(p), ones, ones, ones, np.full(p, -np.inf), np.full(p, np.inf))
+    if sp.issparse(X):
+        solver.read_sparse(X.indices, X.data, X.indptr[:-1].astype(np.intp), X.indptr[1:].astype(np.intp), True)
+    else:
+        solver.read_packed(np.ascontiguousarray((X - mean).T))
+    return solver
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("dense", [False, True])
+def test_gradients_in_parts(dense, weighted):
+    X, y = words(700, 900, 0.3)  # 190,000 entries: parts of sparse and of packed columns
+    X = X.toarray() if dense else X
+    rng = np.random.default_rng(1)
+    s, w = rng.uniform(0.5, 2.0, 700), rng.standard_normal(900)
+    solver = residual_set(X, y, s if weighted else None)
+    s = s if weighted else np.ones(700)
+    D = (X if dense else X.toarray()) - np.asarray(X.mean(axis=0)).ravel()
+    r = s * (y - D @ w)
+    expected = (D.T @ r if dense else (D + X.mean(axis=0)).T @ r) / s.sum()
+    np.testing.assert_allclose(np.ravel(solver.gradients(w)), np.ravel(expected), atol=1e-12 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("helpers", [1, 3])
+@pytest.mark.parametrize("dense", [False, True])
+def test_the_same_bits_whoever_helps(dense, helpers):
+    X, y = words(700, 900, 0.3)
+    solver = residual_set(X.toarray() if dense else X, y)
+    W = np.random.default_rng(1).standard_normal((200, 900))
+    alone = [solver.gradients(w).tobytes() for w in W]
+    team = Team()
+    threads = [threading.Thread(target=team.help) for _ in range(helpers)]
+    for thread in threads:
+        thread.start()
+    solver.join(team)
+    try:
+        assert [solver.gradients(w).tobytes() for w in W] == alone
+    finally:
+        team.close()
+        for thread in threads:
+            thread.join()
+    assert solver.gradients(W[0]).tobytes() == alone[0]  # a closed team helps no more, and is not waited for
+    solver.join(None)
+    assert solver.gradients(W[0]).tobytes() == alone[0]
+
+
+def test_helpers_go_when_the_block_ends():
+    for jobs in (1, 2, 5):
+        with pytest.raises(ZeroDivisionError), team_of(jobs) as team:
+            assert (team is None) == (jobs == 1)
+            raise ZeroDivisionError
+    done = []
+    parallel_for(done.append, 20, 2)  # the pool has its threads back
+    assert sorted(done) == list(range(20))
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+@pytest.mark.parametrize("storage", ["csc", "csr", "dense"])
+def test_fits_have_the_same_bits_for_any_number_of_threads(storage, loss, monkeypatch):
+    monkeypatch.setattr(glm, "LARGE", 30)
+    X, y = words(2_000, 600, 0.2)
+    X = X.toarray() if storage == "dense" else X.asformat(storage)
+    y = y if loss == "squared" else (y > 0).astype(float)
+    options = {"precompute": False} if loss == "squared" else {}
+    fits = [fit_path(X, y, loss=loss, alphas=8, eps=2e-3, n_jobs=jobs, **options) for jobs in (1, 2, 4)]
+    assert fits[0].relative_gaps.max() <= 1e-10 and fits[0].n_nonzero[-1] > 30
+    for fit in fits[1:]:
+        assert fit.coefs.toarray().tobytes() == fits[0].coefs.toarray().tobytes()
+        assert fit.dual_gaps.tobytes() == fits[0].dual_gaps.tobytes()
+
+
+def advance(X, y, s, loss, w, target, shift, l1, l2):
+    """One call of `working.advance` from the point w with an intercept of 0.1."""
+    n, k = X.shape
+    columns = ColumnSet(n)
+    if sp.issparse(X):
+        columns.read_sparse(X.indptr[:-1], X.indptr[1:], X.indices, X.data)
+    else:
+        columns.read_packed(np.ascontiguousarray(X.T))
+    columns.join(None)
+    total, number = float(s.sum()), losses.NUMBERS[loss]
+    z = np.asarray(X @ w).ravel() + 0.1
+    r, h, line, ahead, new_r, new_h = np.empty((6, n))
+    value = losses.evaluate(number, 1.0, y, s, z, r, h)
+    g, new_g, moved = np.asarray(X.T @ r).ravel() / total, np.empty(k), w.copy()
+    f1, f2 = np.random.default_rng(2).uniform(0.5, 2.0, (2, k))
+    t, new, sum_r, sum_h = working.advance(
+        columns, np.arange(k, dtype=np.int32), number, 1.0, y, s, total, z, line, ahead, new_r, new_h, moved, target,
+        shift, f1, f2, l1, l2, g, r.sum() / total, value, np.empty(k, np.int32), np.empty((4, k)), new_g,
+    )  # fmt: skip
+
+    def objective(value, w):
+        return value / total + l1 * f1 @ abs(w) + 0.5 * l2 * f2 @ w**2
+
+    return t, moved, ahead, new_r, new_h, new_g, (new, sum_r, sum_h), objective(new, moved) - objective(value, w)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "poisson"])
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("length", [0.1, 300.0])
+def test_a_step(sparse, loss, length):
+    """The point it ends at is on the line, what it says of it is right, and the objective falls."""
+    rng = np.random.default_rng(0)
+    n, k = 9_000, 30  # rows in two parts
+    X = sp.random(n, k, 0.4, format="csc", random_state=rng)
+    X = X if sparse else X.toarray()
+    y = rng.poisson(1.5, n).astype(float) if loss == "poisson" else (rng.random(n) < 0.7).astype(float)
+    s, w = rng.uniform(0.5, 2.0, n), np.where(np.arange(k) < 10, 0.3, 0.0)
+    _, _, _, r, _, g, _, _ = advance(X, y, s, loss, w, w, 1e-9, 0.0, 0.0)
+    target = w + length * g  # the way down
+    t, moved, ahead, r, h, g, sums, change = advance(X, y, s, loss, w, target, 0.0, 0.0, 0.01)
+    assert 0.0 < t <= 1.0 and (t < 1.0) == (length > 1.0)
+    assert change < 0.0
+    np.testing.assert_allclose(moved, w + t * (target - w), rtol=1e-13)
+    np.testing.assert_allclose(ahead, np.asarray(X @ moved).ravel() + 0.1, atol=1e-11 * max(1.0, np.abs(ahead).max()))
+    fresh = np.empty((2, n))
+    value = losses.evaluate(losses.NUMBERS[loss], 1.0, y, s, ahead, *fresh)
+    np.testing.assert_array_equal([r, h], fresh)
+    np.testing.assert_allclose(sums, [value, r.sum(), h.sum()], rtol=1e-11, atol=1e-9)
+    np.testing.assert_allclose(g, np.asarray(X.T @ r).ravel() / s.sum(), atol=1e-13)
+
+
+def test_no_step_where_there_is_nowhere_to_go():
+    X, y, w = np.ones((50, 2)), np.repeat([0.0, 1.0], 25), np.array([0.5, 0.0])
+    assert advance(X, y, np.ones(50), "logistic", w, w, 0.0, 0.1, 0.0)[0] == 0.0
