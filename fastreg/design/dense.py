@@ -13,6 +13,7 @@ GRAM_PANELS = 5  # ... and so many panels of columns meet in L2
 FEW_COLUMNS = 16  # up to so many, panels of eight
 TALL = 16  # rows a column from which on they are packed once for the whole Gram matrix ...
 FEW_PANELS = 43  # of columns: so many in pieces of rows side by side, more of them in groups of columns
+SHORT_WORK = 1 << 23  # multiplications that are done before another thread is awake
 MOST_PIECES = 16  # side by side ...
 PIECE_WORK = 1 << 30  # ... of so many multiplications at least ...
 PIECE_BYTES = 64 << 20  # ... and with results of so many bytes in all
@@ -135,6 +136,8 @@ class Dense:
             root = None if weights is None else np.sqrt(weights)
             self.whole_gram(new, means, store, root=root, jobs=jobs)
             return
+        if len(new) * len(rows) * self.n < SHORT_WORK:
+            jobs = 1
         offset, start, tasks = len(rows) - len(new), 0, []
         while start < len(new):
             left = len(new) - start

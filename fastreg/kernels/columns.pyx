@@ -20,7 +20,7 @@ if simd_init() != 0:
 
 cdef enum:
     PART = 15_000           # sparse entries that are worth a part of their own, for sums also n rows,
-    DENSE_PART = 100_000    # and entries of packed columns
+    DENSE_PART = 200_000    # and entries of packed columns
     ROWS = 1024             # of packed columns at a time: their sum stays in L1
 
 

@@ -21,6 +21,7 @@ FAR = 0.85  # of the penalty: a gradient below is looked at last
 FRESH = 0.003  # what a step on a new model leaves of the gap
 STEP = 4e6  # multiplications in the time of a step, its products aside,
 ROW = 40  # and for each row
+SHARED = 4e5  # multiplications of a product with all features, from which on threads share it
 REBUILT = 3.0  # products in the time of a new model that has no Gram matrix
 INNER = 0.01  # of the gap: how exact a working set is solved before other features are looked at
 LARGE = 700  # features in a sparse model, from which on conjugate gradients beat a Gram matrix
@@ -170,7 +171,8 @@ class GlmRun(Run):
     # ------------------------------------------------------------------ a round
 
     def solve(self, jobs):
-        with team_of(jobs) as self.team:
+        work = self.sample.store.costs(self.sample.features)[0]
+        with team_of(jobs if max(work, ROW * len(self.z)) > SHARED else 1) as self.team:
             self.columns.join(self.team)
             self.solve_all()
 
