@@ -19,6 +19,7 @@ CASES = {
     "logistic, wide": ("wide", "labels", {"loss": "logistic", "alphas": 50, "eps": 0.03}),
     "logistic, tall": ("tall", "labels", {"loss": "logistic", "alphas": 50}),
     "logistic, text": ("text", "labels", {"loss": "logistic", "alphas": 30, "eps": 0.1}),
+    "logistic, text, large support": ("text", "labels", {"loss": "logistic", "alphas": 30, "eps": 0.02}),
     "multinomial, wide": ("wide", "classes", {"loss": "multinomial", "alphas": 30, "eps": 0.2}),
     "poisson, wide": ("wide", "counts", {"loss": "poisson", "alphas": 50, "eps": 0.1}),
     "poisson, tall": ("tall", "counts", {"loss": "poisson", "alphas": 50, "eps": 0.01}),

@@ -42,5 +42,7 @@ cdef double dot(const Columns* x, int j, const double* r) noexcept nogil
 cdef void axpy(const Columns* x, int j, double a, const double* s, double* r) noexcept nogil
 cdef void copy(Columns* x, int j) noexcept nogil
 cdef void correlate(const Columns* x, const int* F, int count, const double* r, double* out) noexcept nogil
+cdef void accumulate(const Columns* x, const int* F, int count, const double* v, Py_ssize_t first, Py_ssize_t stop,
+                     double* out) noexcept nogil
 cdef void combine(const Columns* x, const int* F, int count, const double* v, double level, const double* s,
                   double* out) noexcept nogil

@@ -56,19 +56,19 @@ cdef class ColumnSet:
     def read_sparse(self, const integer[:] starts, const integer[:] stops, const integer[::1] index,
                     const real[::1] value):
         """Entries of column j: starts[j]..stops[j]-1."""
-        cdef double[:, ::1] sums
         self.x.packed, self.x.short_places = NULL, integer is int32_t
         self.x.starts, self.x.stops = <void*>&starts[0], <void*>&stops[0]
         self.x.X.index = <const void*>(&index[0] if index.shape[0] else NULL)
         self.x.X.value = <const void*>(&value[0] if value.shape[0] else NULL)
         self.x.X.wide, self.x.X.single = integer is int64_t, real is float
-        if self.x.sums == NULL:
-            sums = self.held["sums"] = np.empty((MOST_PARTS - 1, self.x.n))
-            self.x.sums = &sums[0, 0]
         self.held["entries"] = starts, stops, index, value
 
     def join(self, Team team):
-        """Let the helpers of a team take part, or nobody (None)."""
+        """Let the helpers of a team take part, or nobody (None); needed before sums of columns."""
+        cdef double[:, ::1] sums
+        if self.x.sums == NULL:
+            sums = self.held["sums"] = np.empty((MOST_PARTS - 1, self.x.n))
+            self.x.sums = &sums[0, 0]
         self.x.team = NULL if team is None else &team.state
         self.held["team"] = team
 
@@ -189,31 +189,39 @@ cdef void correlate(const Columns* x, const int* F, int count, const double* r, 
     run_parts(x.team, correlate_part, &work, work.parts)
 
 
+cdef void accumulate(const Columns* x, const int* F, int count, const double* v, Py_ssize_t first, Py_ssize_t stop,
+                     double* out) noexcept nogil:
+    """out += sum_k v[k] x_F[k], of packed columns only rows first..stop-1."""
+    cdef const double* four[4]
+    cdef Py_ssize_t row = first, rows
+    cdef int k, l
+    if x.packed == NULL:
+        for k in range(count):
+            if v[k] != 0.0:
+                axpy(x, F[k], v[k], NULL, out)
+        return
+    while row < stop:
+        rows = min(<Py_ssize_t>ROWS, stop - row)
+        k = 0
+        while k + 4 <= count:
+            for l in range(4):
+                four[l] = x.packed + F[k + l] * x.n + row
+            simd.axpy4(rows, &v[k], four, out + row)
+            k += 4
+        while k < count:
+            simd.axpy(rows, v[k], x.packed + F[k] * x.n + row, out + row)
+            k += 1
+        row += rows
+
+
 cdef void combine_packed(void* context, int part) noexcept nogil:
     """A share of the rows."""
     cdef Work* work = <Work*>context
-    cdef const Columns* x = work.x
-    cdef const double* four[4]
-    cdef double* out
-    cdef Py_ssize_t row = part * x.n // work.parts // 8 * 8, stop = (part + 1) * x.n // work.parts // 8 * 8, rows, i
-    cdef int k, l
-    if part + 1 == work.parts:
-        stop = x.n
-    while row < stop:
-        rows = min(<Py_ssize_t>ROWS, stop - row)
-        out = work.out + row
-        memset(out, 0, rows * sizeof(double))
-        k = 0
-        while k + 4 <= work.count:
-            for l in range(4):
-                four[l] = x.packed + work.F[k + l] * x.n + row
-            simd.axpy4(rows, &work.v[k], four, out)
-            k += 4
-        while k < work.count:
-            simd.axpy(rows, work.v[k], x.packed + work.F[k] * x.n + row, out)
-            k += 1
-        finish_rows(work, row, row + rows)
-        row += rows
+    cdef Py_ssize_t n = work.x.n, first = part * n // work.parts // 8 * 8
+    cdef Py_ssize_t stop = (part + 1) * n // work.parts // 8 * 8 if part + 1 < work.parts else n
+    memset(work.out + first, 0, (stop - first) * sizeof(double))
+    accumulate(work.x, work.F, work.count, work.v, first, stop, work.out)
+    finish_rows(work, first, stop)
 
 
 cdef inline void finish_rows(Work* work, Py_ssize_t first, Py_ssize_t stop) noexcept nogil:
@@ -231,11 +239,9 @@ cdef void combine_part(void* context, int part) noexcept nogil:
     """A share of the columns, into sums of its own."""
     cdef Work* work = <Work*>context
     cdef double* out = work.out if part == 0 else work.x.sums + (part - 1) * work.x.n
-    cdef int k
+    cdef int first = work.edges[part]
     memset(out, 0, work.x.n * sizeof(double))
-    for k in range(work.edges[part], work.edges[part + 1]):
-        if work.v[k] != 0.0:
-            axpy(work.x, work.F[k], work.v[k], NULL, out)
+    accumulate(work.x, work.F + first, work.edges[part + 1] - first, work.v + first, 0, work.x.n, out)
 
 
 cdef void add_up_part(void* context, int part) noexcept nogil:

@@ -1,17 +1,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fastreg._types import Floats, Ints, Reals
+from fastreg._types import Floats
 from fastreg.kernels.columns import ColumnSet
 
-def dots(columns: Floats, some: NDArray[np.intp], r: Floats, out: Floats) -> None: ...
-def add(columns: Floats, some: NDArray[np.intp], w: Floats, first: int, stop: int, out: Floats) -> None: ...
-def dots_sparse(
-    starts: Ints, stops: Ints, index: Ints, value: Reals, some: NDArray[np.intp], r: Floats, out: Floats
-) -> None: ...
-def add_sparse(
-    starts: Ints, stops: Ints, index: Ints, value: Reals, some: NDArray[np.intp], w: Floats, out: Floats
-) -> None: ...
+def dots(columns: ColumnSet, some: NDArray[np.int32], r: Floats, out: Floats) -> None: ...
+def add(columns: ColumnSet, some: NDArray[np.int32], w: Floats, first: int, stop: int, out: Floats) -> None: ...
 def advance(
     columns: ColumnSet,
     some: NDArray[np.int32],

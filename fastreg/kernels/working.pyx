@@ -1,103 +1,39 @@
 """The working set of a loss that is not quadratic: products with its columns, steps on a model of it, its gap."""
 from libc.math cimport INFINITY, fabs, sqrt
 
-from ._simd cimport Entries, integer, real, simd, simd_init
-from .columns cimport ColumnSet, combine, correlate
+from .columns cimport ColumnSet, accumulate, combine, correlate
 from .losses cimport Change, Rows, search
-from libc.stdint cimport int64_t
-
-if simd_init() != 0:
-    raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
 
 cdef enum:
-    ROWS = 1024
     SHORT = 4096            # so many numbers are through before another thread could have the GIL
 
 
 def dots(
-    const double[:, ::1] columns,   # in   (>= m, n)  one column a row
-    const Py_ssize_t[::1] some,     # in   (k,)  numbers of columns
+    ColumnSet columns,
+    const int[::1] some,            # in   (k,)  numbers of columns
     const double[::1] r,            # in   (n,)
     double[::1] out,                # out  (k,)
 ):
     """out[i] = column some[i] times r."""
-    cdef const double* four[4]
-    cdef Py_ssize_t i = 0, k, n = r.shape[0], count = some.shape[0]
+    if some.shape[0] == 0:
+        return
     with nogil:
-        while i + 4 <= count:
-            for k in range(4):
-                four[k] = &columns[some[i + k], 0]
-            simd.dot4(n, four, &r[0], &out[i])
-            i += 4
-        while i < count:
-            out[i] = simd.dot(n, &columns[some[i], 0], &r[0])
-            i += 1
+        correlate(&columns.x, &some[0], <int>some.shape[0], &r[0], &out[0])
 
 
 def add(
-    const double[:, ::1] columns,   # in   (>= m, n)
-    const Py_ssize_t[::1] some,     # in   (k,)
+    ColumnSet columns,
+    const int[::1] some,            # in   (k,)
     const double[::1] w,            # in   (k,)
-    Py_ssize_t first,               # in   rows first..stop-1
+    Py_ssize_t first,               # in   rows first..stop-1; all of them for sparse columns
     Py_ssize_t stop,
     double[::1] out,                # in/out (n,)
 ):
-    """out += sum_i w[i] times column some[i], on some rows."""
-    cdef const double* four[4]
-    cdef Py_ssize_t i, k, row = first, rows, count = some.shape[0]
+    """out += sum_i w[i] times column some[i]."""
+    if some.shape[0] == 0:
+        return
     with nogil:
-        while row < stop:               # a run of the result stays in L1 while all columns pass
-            rows = min(<Py_ssize_t>ROWS, stop - row)
-            i = 0
-            while i + 4 <= count:
-                for k in range(4):
-                    four[k] = &columns[some[i + k], row]
-                simd.axpy4(rows, &w[i], four, &out[row])
-                i += 4
-            while i < count:
-                simd.axpy(rows, w[i], &columns[some[i], row], &out[row])
-                i += 1
-            row += rows
-
-
-def dots_sparse(
-    const integer[:] starts,        # in   entries of column j: starts[j]..stops[j]-1
-    const integer[:] stops,
-    const integer[::1] index,       # in   (nnz,)  their rows
-    const real[::1] value,          # in   (nnz,)
-    const Py_ssize_t[::1] some,     # in   (k,)
-    const double[::1] r,            # in   (n,)
-    double[::1] out,                # out  (k,)
-):
-    """As `dots`."""
-    cdef Entries X
-    cdef Py_ssize_t i
-    X.index = <const void*>(&index[0] if index.shape[0] else NULL)
-    X.value = <const void*>(&value[0] if value.shape[0] else NULL)
-    X.wide, X.single = integer is int64_t, real is float
-    with nogil:
-        for i in range(some.shape[0]):
-            out[i] = simd.gather1(&X, starts[some[i]], stops[some[i]], &r[0])
-
-
-def add_sparse(
-    const integer[:] starts,
-    const integer[:] stops,
-    const integer[::1] index,
-    const real[::1] value,
-    const Py_ssize_t[::1] some,     # in   (k,)
-    const double[::1] w,            # in   (k,)
-    double[::1] out,                # in/out (n,)
-):
-    """As `add`."""
-    cdef Entries X
-    cdef Py_ssize_t i
-    X.index = <const void*>(&index[0] if index.shape[0] else NULL)
-    X.value = <const void*>(&value[0] if value.shape[0] else NULL)
-    X.wide, X.single = integer is int64_t, real is float
-    with nogil:
-        for i in range(some.shape[0]):
-            simd.scatter1(&X, starts[some[i]], stops[some[i]], w[i], NULL, &out[0])
+        accumulate(&columns.x, &some[0], <int>some.shape[0], &w[0], first, stop, &out[0])
 
 
 def advance(

@@ -54,6 +54,8 @@ class GlmRun(Run):
         self.spare = tuple(np.empty((3, n)))
         self.line = np.empty(n)
         self.columns, self.team = ColumnSet(n), None
+        self.columns.join(None)
+        self.numbers = np.empty(0, np.int32)  # of the known features in it
         self.w, self.g = np.empty(0), np.empty(0)
         self.current = np.empty(0, bool)  # whether a gradient is that at the present r
         self.f1 = self.f2 = self.low = self.high = self.curvature = np.empty(0)
@@ -116,13 +118,16 @@ class GlmRun(Run):
         self.current = np.concatenate([self.current, np.zeros(k, bool)])
         self.known += k
         self.sample.store.read(self.sample.features, self.columns)
+        self.numbers = self.sample.store.numbers(self.sample.features)
         self.look()
 
     def look(self, places=None):
         """Have the gradients of all known features, or of some."""
         places = np.flatnonzero(~self.current) if places is None else places[~self.current[places]]
         if len(places):
-            self.g[places] = self.sample.store.dots(self.sample.features[places], self.r) / self.total
+            products = np.empty(len(places))
+            working.dots(self.columns, self.numbers[places], self.r, products)
+            self.g[places] = products / self.total
             self.current[places] = True
 
     def moved(self):
@@ -220,7 +225,7 @@ class GlmRun(Run):
         w = np.minimum(np.maximum(line, self.low), self.high)
         w[w * w1 <= 0.0] = 0.0
         z, moved = z1 + share * (z1 - z0), np.flatnonzero(w != line)
-        self.sample.store.add(self.sample.features[moved], (w - line)[moved], z)
+        working.add(self.columns, self.numbers[moved], (w - line)[moved], 0, len(z), z)
         _, value = self.evaluate(z, *self.spare[1:])
         rise = l1 * np.minimum(self.f1, 1e300) * (np.abs(w) - np.abs(w1))
         rise += 0.5 * l2 * np.minimum(self.f2, 1e300) * (w - w1) * (w + w1)

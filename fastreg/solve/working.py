@@ -7,6 +7,7 @@ from ..design.dense import Dense
 from ..design.lines import COPY_WORK, ENTRY_WORK
 from ..kernels import working
 from ..kernels.active import ActiveSet
+from ..kernels.columns import ColumnSet
 from ..kernels.residual import ResidualSet
 from .run import BUDGET
 from .sample import Sample, grow_gram, with_room
@@ -44,37 +45,33 @@ class Store:
 
     def dots(self, features, r):
         """(k,) products of columns with r."""
-        out = np.empty(len(features))
-        if self.design.dense:
-            columns, numbers = self.rows, self.number[features]
-            count, size = self.share(len(features) * self.design.n, len(features))
-            parallel_for(
-                lambda k: working.dots(columns, numbers[k * size : (k + 1) * size], r, out[k * size : (k + 1) * size]),
-                count,
-                self.jobs,
-            )
-        else:
-            entries = self.design.entries(features)
-            count, size = self.share(ENTRY_WORK * self.entries(features), len(features))
-            parallel_for(
-                lambda k: working.dots_sparse(
-                    *entries, features[k * size : (k + 1) * size], r, out[k * size : (k + 1) * size]
-                ),
-                count,
-                self.jobs,
-            )
+        columns, numbers, out = self.columns(features), self.numbers(features), np.empty(len(features))
+        count, size = self.share(self.work(features), len(features))
+        pieces = [slice(k * size, (k + 1) * size) for k in range(count)]
+        parallel_for(lambda k: working.dots(columns, numbers[pieces[k]], r, out[pieces[k]]), count, self.jobs)
         return out
 
     def add(self, features, w, out):
         """out += the columns' sum with weights w."""
-        if self.design.dense:
-            columns, numbers, n = self.rows, self.number[features], self.design.n
-            count, size = self.share(len(features) * n, n)
-            parallel_for(
-                lambda k: working.add(columns, numbers, w, k * size, min(n, (k + 1) * size), out), count, self.jobs
-            )
-        else:
-            working.add_sparse(*self.design.entries(features), features, w, out)
+        columns, numbers, n = self.columns(features), self.numbers(features), self.design.n
+        count, size = self.share(self.work(features), n) if self.design.dense else (1, n)
+        parallel_for(
+            lambda k: working.add(columns, numbers, w, k * size, min(n, (k + 1) * size), out), count, self.jobs
+        )
+
+    def columns(self, features):
+        """A `ColumnSet` that reads these columns where they are."""
+        columns = ColumnSet(self.design.n)
+        self.read(features, columns)
+        return columns
+
+    def numbers(self, features):
+        """Their numbers in it."""
+        return self.number[features].astype(np.int32)
+
+    def work(self, features):
+        """Multiplications of a product with them, or what takes as long."""
+        return len(features) * self.design.n if self.design.dense else ENTRY_WORK * self.entries(features)
 
     def read(self, features, columns):
         """Let a `ColumnSet` read these columns where they are."""
@@ -169,7 +166,7 @@ class Model:
         self.features = self.pool.features[self.places]
         self.f1, self.f2, self.curvature = run.f1[self.places], run.f2[self.places], run.curvature[self.places]
         self.low, self.high = run.low[self.places], run.high[self.places]
-        self.numbers = self.pool.store.number[self.features].astype(np.int32)
+        self.numbers = self.pool.store.numbers(self.features)
         self.moving, self.room = np.empty(len(self.places), np.int32), np.empty((4, len(self.places)))
 
     def begin(self):
