@@ -398,7 +398,8 @@ def whole_gram(
     The columns z are those of X and then those of `right`.  A tile of rows is packed once and meets itself.
     """
     cdef Matrix M = as_matrix(X, shift)
-    cdef Py_ssize_t m = min(columns.shape[0], work.shape[0] * 24), more = columns.shape[0], panels = work.shape[0], i, j, k, row = first, rows, count
+    cdef Py_ssize_t m = min(columns.shape[0], work.shape[0] * 24), more = columns.shape[0], panels = work.shape[0]
+    cdef Py_ssize_t i, j, k, row = first, rows, count
     cdef double buffer[FR_TILE]
     cdef double* at
     cdef const double* x

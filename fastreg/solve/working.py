@@ -251,7 +251,7 @@ class ResidualModel(Model):
         scale = run.total / self.total
         index, value, stops = np.empty(2 * self.known, np.int32), np.empty(2 * self.known), np.zeros(2, np.intp)
         self.set.carried = 0
-        self.set.goal = max(0.1 * run.goal, 0.03 * run.inner_gap) * scale
+        self.set.goal = max(0.1 * run.goal, 0.01 * run.inner_gap) * scale
         self.set.place(used.astype(np.int32), w[used])
         self.set.join(run.team)
         self.set.solve(
