@@ -53,7 +53,7 @@ cdef class ColumnSet:
         self.x.packed = &columns[0, 0] if columns.shape[0] else NULL
         self.held["columns"] = columns
 
-    def read_sparse(self, const integer[:] starts, const integer[:] stops, const integer[::1] index,
+    def read_sparse(self, const integer[::1] starts, const integer[::1] stops, const integer[::1] index,
                     const real[::1] value):
         """Entries of column j: starts[j]..stops[j]-1."""
         self.x.packed, self.x.short_places = NULL, integer is int32_t

@@ -1,7 +1,7 @@
 /* Short tasks, each in numbered parts that a thread and whoever helps it take one by one.
  *
  * Nobody waits for a helper that has not taken a part: where the machine is busy, the thread does all the work itself.
- * Needs the atomic builtins of GCC or Clang; without them nobody helps.
+ * Needs the atomic builtins of GCC or Clang, for 64 bits; without them nobody helps.
  */
 #ifndef FR_TEAM_H
 #define FR_TEAM_H
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__GNUC__) && (defined(__linux__) || defined(__APPLE__))
+#if defined(__GNUC__) && UINTPTR_MAX > 0xffffffff && (defined(__linux__) || defined(__APPLE__))
 #define FR_TEAMS 1
 #include <sched.h>
 #include <time.h>

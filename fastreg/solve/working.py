@@ -78,7 +78,8 @@ class Store:
         if self.design.dense:
             columns.read_packed(self.rows)
         else:
-            columns.read_sparse(*self.design.entries(features))
+            starts, stops, index, value = self.design.entries(features)
+            columns.read_sparse(np.ascontiguousarray(starts), np.ascontiguousarray(stops), index, value)
 
     def entries(self, features):
         return float(self.design.counts[features].sum())
