@@ -56,7 +56,7 @@ static void fr_team_run(fr_team *team, fr_task task, void *context, int parts)
 {
 #if FR_TEAMS
     if (team && parts > 1) {
-        uint64_t number = (team->ticket >> 32) + 1;
+        uint64_t number = (__atomic_load_n(&team->ticket, __ATOMIC_RELAXED) >> 32) + 1;
         team->task = task;
         team->context = context;
         __atomic_store_n(&team->done, 0, __ATOMIC_RELAXED);
