@@ -27,7 +27,7 @@ def residual_set(X, y, weights=None):
     mean, ones = np.asarray(X.mean(axis=0)).ravel(), np.ones(p)
     solver.extend(mean if sp.issparse(X) else np.zeros(p), ones, ones, ones, np.full(p, -np.inf), np.full(p, np.inf))
     if sp.issparse(X):
-        solver.read_sparse(X.indices, X.data, X.indptr[:-1].astype(np.intp), X.indptr[1:].astype(np.intp), True)
+        solver.read_sparse(X.indices, X.data, X.indptr[:-1].astype(np.int64), X.indptr[1:].astype(np.int64), True)
     else:
         solver.read_packed(np.ascontiguousarray((X - mean).T))
     return solver

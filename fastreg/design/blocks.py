@@ -102,9 +102,10 @@ def team_of(jobs: int) -> Iterator[Team | None]:
     if jobs <= 1:
         yield None
         return
-    team = Team()
-    futures = [_executor().submit(team.help) for _ in range(min(jobs, MOST_IN_TEAM) - 1)]
-    try:
+    team, futures = Team(), []
+    try:  # an interrupt may come before all are there
+        for _ in range(min(jobs, MOST_IN_TEAM) - 1):
+            futures.append(_executor().submit(team.help))
         yield team
     finally:
         team.close()

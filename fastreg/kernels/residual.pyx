@@ -112,7 +112,7 @@ cdef class ResidualSet:
 
         cdef double[::1] reals
         cdef int[::1] ints
-        cdef Py_ssize_t[::1] places
+        cdef int64_t[::1] places
         cdef unsigned char[::1] raw
         reals = room("w", np.float64); self.w = &reals[0]
         reals = room("g", np.float64); self.g = &reals[0]
@@ -128,8 +128,8 @@ cdef class ResidualSet:
         reals = room("d", np.float64); self.d = &reals[0]
         reals = room("z", np.float64); self.z = &reals[0]
         reals = room("h", np.float64); self.h = &reals[0]
-        places = room("starts", np.intp); self.x.starts = <void*>&places[0]
-        places = room("stops", np.intp); self.x.stops = <void*>&places[0]
+        places = room("starts", np.int64); self.x.starts = <void*>&places[0]
+        places = room("stops", np.int64); self.x.stops = <void*>&places[0]
         raw = room("copied", np.uint8); self.x.copied = &raw[0]
         ints = room("A", np.int32); self.A = &ints[0]
         ints = room("F", np.int32); self.F = &ints[0]
@@ -150,15 +150,15 @@ cdef class ResidualSet:
             self.w[at] = self.older[at] = 0.0
         self.m += k
 
-    def read_sparse(self, const integer[::1] index, const real[::1] value, const Py_ssize_t[::1] starts,
-                    const Py_ssize_t[::1] stops, bint scattered):
+    def read_sparse(self, const integer[::1] index, const real[::1] value, const int64_t[::1] starts,
+                    const int64_t[::1] stops, bint scattered):
         """Where the entries of all features are; `scattered`: among those of many others."""
         self.x.X.index = <const void*>(&index[0] if index.shape[0] else NULL)
         self.x.X.value = <const void*>(&value[0] if value.shape[0] else NULL)
         self.x.X.wide, self.x.X.single = integer is int64_t, real is float
         self.x.packed = NULL
-        memcpy(self.x.starts, &starts[0], self.m * sizeof(Py_ssize_t))
-        memcpy(self.x.stops, &stops[0], self.m * sizeof(Py_ssize_t))
+        memcpy(self.x.starts, &starts[0], self.m * sizeof(int64_t))
+        memcpy(self.x.stops, &stops[0], self.m * sizeof(int64_t))
         memset(self.x.copied, 0, self.m)
         cdef Py_ssize_t room = max(COPIES, value.shape[0] // 16) if scattered else 0
         room = min(room, (np.asarray(stops) - np.asarray(starts)).sum())
@@ -173,7 +173,7 @@ cdef class ResidualSet:
 
     def read_packed(self, const double[:, ::1] columns):
         """All features as rows (m, n), their means taken off."""
-        self.x.packed = &columns[0, 0]
+        self.x.packed = &columns[0, 0] if columns.shape[0] else NULL
         self.held = [*self.held[:2], columns]
 
     def join(self, Team team):

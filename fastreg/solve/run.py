@@ -275,7 +275,7 @@ class Run:
             self.active.read_packed(sample.columns)
         else:
             starts, stops, index, value = sample.design.entries(sample.features)
-            starts, stops = (a[sample.features].astype(np.intp) for a in (starts, stops))
+            starts, stops = (a[sample.features].astype(np.int64) for a in (starts, stops))
             self.active.read_sparse(index, value, starts, stops, sample.design.in_place)
 
     def place(self, places, values, l2):

@@ -235,7 +235,7 @@ class ResidualModel(Model):
         else:
             starts, stops, index, value = store.design.entries(features)
             self.set.read_sparse(
-                index, value, starts[features].astype(np.intp), stops[features].astype(np.intp), True
+                index, value, starts[features].astype(np.int64), stops[features].astype(np.int64), True
             )  # fmt: skip
         self.known = len(self.places)
 
