@@ -1,17 +1,20 @@
 """Products in parts that helper threads take: right, and the same bits whoever helps."""
 
 import threading
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
 from fastreg import fit_path
-from fastreg.design.blocks import parallel_for, team_of
+from fastreg.design import blocks
+from fastreg.design.blocks import team_of
 from fastreg.kernels import losses, working
 from fastreg.kernels.columns import ColumnSet, Team
 from fastreg.kernels.residual import ResidualSet
 from fastreg.solve import glm
+from fastreg.solve.working import GramModel, ResidualModel
 
 
 def words(n, p, share, seed=0):
@@ -71,14 +74,61 @@ def test_the_same_bits_whoever_helps(dense, helpers):
     assert solver.gradients(W[0]).tobytes() == alone[0]
 
 
+def ends(team):
+    """Whether whoever helps a team is let go."""
+    thread = threading.Thread(target=team.help, daemon=True)
+    thread.start()
+    thread.join(5.0)
+    return not thread.is_alive()
+
+
 def test_helpers_go_when_the_block_ends():
-    for jobs in (1, 2, 5):
-        with pytest.raises(ZeroDivisionError), team_of(jobs) as team:
-            assert (team is None) == (jobs == 1)
-            raise ZeroDivisionError
-    done = []
-    parallel_for(done.append, 20, 2)  # the pool has its threads back
-    assert sorted(done) == list(range(20))
+    with team_of(1) as team:
+        assert team is None
+    with team_of(3) as team:
+        pass
+    assert ends(team)
+    with pytest.raises(ZeroDivisionError), team_of(3) as team:
+        raise ZeroDivisionError
+    assert ends(team)
+
+
+def test_helpers_go_where_no_more_of_them_can_be_had(monkeypatch):
+    """As where an interrupt comes while a team is made."""
+    helpers = []
+
+    class Pool:
+        def submit(self, help_out):
+            if helpers:
+                raise KeyboardInterrupt
+            helpers.append(threading.Thread(target=help_out, daemon=True))
+            helpers[0].start()
+            return Future()
+
+    monkeypatch.setattr(blocks, "_executor", Pool)
+    with pytest.raises(KeyboardInterrupt), team_of(4):
+        pass
+    helpers[0].join(5.0)
+    assert not helpers[0].is_alive()
+
+
+def test_a_model_that_grows_large_gives_its_gram_matrix_up(monkeypatch):
+    monkeypatch.setattr(glm, "LARGE", 30)
+    sizes = {GramModel: [], ResidualModel: []}
+    for kind, seen in sizes.items():
+        monkeypatch.setattr(kind, "extend", noting(kind.extend, seen))
+    X, y = words(2_000, 600, 0.05)
+    path = fit_path(X, (y > 0).astype(float), loss="logistic", alphas=30, eps=0.02)
+    assert path.n_nonzero[-1] > 100 and path.relative_gaps.max() <= 1e-10
+    assert 0 < max(sizes[GramModel]) <= 30 < max(sizes[ResidualModel])
+
+
+def noting(extend, seen):
+    def wrapped(model, places):
+        extend(model, places)
+        seen.append(model.known)
+
+    return wrapped
 
 
 @pytest.mark.parametrize("loss", ["squared", "logistic"])

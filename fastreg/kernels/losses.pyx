@@ -246,13 +246,13 @@ cdef double everywhere(Rows* rows, TeamState* team) noexcept nogil:
     return rows.total[0]
 
 
-cdef double whole(int loss, double parameter, const double[::1] y, const double[::1] s, double[::1] z,
+cdef double whole(int loss, double parameter, const double[::1] y, const double[::1] s, const double[::1] z,
                   double[::1] r, double[::1] h) noexcept nogil:
     cdef Rows rows
     if y.shape[0] == 0:
         return 0.0
     rows.loss, rows.parameter, rows.n, rows.line = loss, parameter, y.shape[0], NULL
-    rows.y, rows.s, rows.ahead = &y[0], NULL if s is None else &s[0], &z[0]
+    rows.y, rows.s, rows.ahead = &y[0], NULL if s is None else &s[0], <double*>&z[0]
     rows.r, rows.h = &r[0], &h[0]
     return everywhere(&rows, NULL)
 
@@ -262,7 +262,7 @@ def evaluate(
     double parameter,               # in   of the loss, if it has one
     const double[::1] y,            # in   (n,)
     const double[::1] s,            # in   (n,) weights, or None: ones
-    double[::1] z,                  # in   (n,)
+    const double[::1] z,            # in   (n,)
     double[::1] r,                  # out  (n,)  -s f'(z)
     double[::1] h,                  # out  (n,)  s f''(z)
 ):

@@ -4,9 +4,6 @@ from libc.math cimport INFINITY, fabs, sqrt
 from .columns cimport ColumnSet, accumulate, combine, correlate
 from .losses cimport Change, Rows, search
 
-cdef enum:
-    SHORT = 4096            # so many numbers are through before another thread could have the GIL
-
 
 def dots(
     ColumnSet columns,
@@ -121,71 +118,50 @@ def gap(
 
     What these lack enters by a bound that is of the right size, not proved.  The loss's part is not in it.
     """
-    cdef double kappa = 1.0, value
-    if g.shape[0] <= SHORT:
-        value = gap_part(g, w, l1, l2, f1, f2, lower, upper, norm, &kappa)
-    else:
-        with nogil:
-            value = gap_part(g, w, l1, l2, f1, f2, lower, upper, norm, &kappa)
-    return kappa, value
-
-
-cdef double gap_part(
-    const double[::1] g, const double[::1] w, double l1, double l2, const double[::1] f1, const double[::1] f2,
-    const double[::1] lower, const double[::1] upper, const double[::1] norm, double* scale,
-) noexcept nogil:
     cdef Py_ssize_t j, m = g.shape[0]
     cdef double kappa = 1.0, gap = 0.0, off = 0.0, excess, bound, c, a, b
-    for j in range(m):
-        if f1[j] == INFINITY:
-            continue
-        a, b = l1 * f1[j], l2 * f2[j]
-        bound = upper[j] if g[j] > 0.0 else -lower[j]
-        excess = fabs(g[j]) - a
-        if excess <= 0.0:
-            continue
-        if a == 0.0 and b == 0.0:
-            if norm[j] > 0.0 and w[j] != (upper[j] if g[j] > 0.0 else lower[j]):
-                off += excess * excess / norm[j]
-        elif bound == 0.0:
-            continue
-        elif b > 0.0:
-            c = min(excess / b, bound)
-            gap += c * (excess - 0.5 * b * c)
-        elif bound < INFINITY:
-            gap += excess * bound
-        elif fabs(g[j]) * kappa > a:
-            kappa = a / fabs(g[j])
-    for j in range(m):
-        if w[j] != 0.0:
+    with nogil:
+        for j in range(m):
+            if f1[j] == INFINITY:
+                continue
             a, b = l1 * f1[j], l2 * f2[j]
-            if a > 0.0 or b > 0.0:
-                gap += a * fabs(w[j]) + 0.5 * b * w[j] * w[j] - kappa * g[j] * w[j]
-                gap += sqrt(off * norm[j]) * fabs(w[j])
-    scale[0] = kappa
-    return gap + off
+            bound = upper[j] if g[j] > 0.0 else -lower[j]
+            excess = fabs(g[j]) - a
+            if excess <= 0.0:
+                continue
+            if a == 0.0 and b == 0.0:
+                if norm[j] > 0.0 and w[j] != (upper[j] if g[j] > 0.0 else lower[j]):
+                    off += excess * excess / norm[j]
+            elif bound == 0.0:
+                continue
+            elif b > 0.0:
+                c = min(excess / b, bound)
+                gap += c * (excess - 0.5 * b * c)
+            elif bound < INFINITY:
+                gap += excess * bound
+            elif fabs(g[j]) * kappa > a:
+                kappa = a / fabs(g[j])
+        for j in range(m):
+            if w[j] != 0.0:
+                a, b = l1 * f1[j], l2 * f2[j]
+                if a > 0.0 or b > 0.0:
+                    gap += a * fabs(w[j]) + 0.5 * b * w[j] * w[j] - kappa * g[j] * w[j]
+                    gap += sqrt(off * norm[j]) * fabs(w[j])
+    return kappa, gap + off
 
 
 def stretch(const double[::1] r, const double[::1] h):
     """The sum of r^2 / h over rows with h > 0: twice a loss's part of a gap, over (1 - kappa)^2, to first order."""
-    cdef double value
-    if r.shape[0] <= SHORT:
-        return stretch_of(r, h)
-    with nogil:
-        value = stretch_of(r, h)
-    return value
-
-
-cdef double stretch_of(const double[::1] r, const double[::1] h) noexcept nogil:
     cdef Py_ssize_t i = 0, k, n = r.shape[0]
     cdef double strand[4]
-    for k in range(4):
-        strand[k] = 0.0
-    while i + 4 <= n:
+    with nogil:
         for k in range(4):
-            strand[k] += r[i + k] * r[i + k] / h[i + k] if h[i + k] > 0.0 else 0.0
-        i += 4
-    while i < n:
-        strand[0] += r[i] * r[i] / h[i] if h[i] > 0.0 else 0.0
-        i += 1
+            strand[k] = 0.0
+        while i + 4 <= n:
+            for k in range(4):
+                strand[k] += r[i + k] * r[i + k] / h[i + k] if h[i + k] > 0.0 else 0.0
+            i += 4
+        while i < n:
+            strand[0] += r[i] * r[i] / h[i] if h[i] > 0.0 else 0.0
+            i += 1
     return (strand[0] + strand[1]) + (strand[2] + strand[3])

@@ -22,7 +22,6 @@ FRESH = 0.003  # what a step on a new model leaves of the gap
 STEP = 4e6  # multiplications in the time of a step, its products aside,
 ROW = 40  # and for each row
 SHARED = 4e5  # multiplications of a product with all features, from which on threads share it
-REBUILT = 3.0  # products in the time of a new model that has no Gram matrix
 INNER = 0.01  # of the gap: how exact a working set is solved before other features are looked at
 LARGE = 700  # features in a sparse model, from which on conjugate gradients beat a Gram matrix
 RESIDUAL = 1e-12  # relative gap at alpha = 0
@@ -176,7 +175,7 @@ class GlmRun(Run):
     # ------------------------------------------------------------------ a round
 
     def solve(self, jobs):
-        work = self.sample.store.costs(self.sample.features)[0]
+        work = self.sample.store.product_work(self.sample.features)
         with team_of(jobs if max(work, ROW * len(self.z)) > SHARED else 1) as self.team:
             self.columns.join(self.team)
             self.solve_all()
@@ -327,13 +326,11 @@ class GlmRun(Run):
         """Whether a new model pays: the last step left a share `gain` of the gap, and it is to shrink by `wanted`."""
         if wanted >= 1.0:
             return False
-        product, gram = self.sample.store.costs(self.sample.features[self.model.places])
-        if isinstance(self.model, ResidualModel):
-            gram = REBUILT * product
+        product, anew = self.model.costs()
         step = STEP + ROW * len(self.z) + 3.0 * product
         left = np.log(1.0 / wanted)
         stay = left / np.log(1.0 / min(max(gain, 1e-6), 0.999))
-        return stay * step > gram + step * max(1.0, left / np.log(1.0 / FRESH))
+        return stay * step > anew + step * max(1.0, left / np.log(1.0 / FRESH))
 
     def choose_model(self, l1, only):
         """Have a model of the features that are in use or want to be."""

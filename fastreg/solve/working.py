@@ -14,6 +14,7 @@ from .sample import Sample, grow_gram, with_room
 
 PIECE = 400_000  # multiplications worth another thread's while
 BLOCKED = 8.0  # multiplications of a Gram matrix in the time of one of a product
+REBUILT = 3.0  # products in the time of a new model that has no Gram matrix
 CACHED = 1 << 18  # entries of X that stay in the cache from product to product
 BENT = ("squared_hinge", "huber")  # losses with rows without curvature
 FLOOR = 1e-6  # of the mean curvature: rows with less count with so much in a model
@@ -90,14 +91,18 @@ class Store:
         size = -(-length // count)
         return -(-length // size) if size else 1, size
 
-    def costs(self, features):
-        """(a product with these columns, their Gram matrix) in multiplications of a product."""
-        k, n = len(features), self.design.n
+    def product_work(self, features):
+        """As `work`, times what columns that do not stay in the cache take."""
+        work = self.work(features)
+        return 2.0 * work if self.design.dense and work > CACHED else work
+
+    def gram_work(self, features):
+        """What their Gram matrix takes, and its factor."""
+        k, work = len(features), self.work(features)
         if self.design.dense:
-            slow = 2.0 if k * n > CACHED else 1.0
-            return slow * k * n, k * (k * n / BLOCKED + k * k / 6)
+            return k * (work / BLOCKED + k * k / 6)
         entries = self.entries(features)
-        return ENTRY_WORK * entries, entries * (entries / self.design.n + COPY_WORK) + k**3 / 6
+        return entries * (entries / self.design.n + COPY_WORK) + k**3 / 6
 
     def part(self, features):
         """(design, numbers in it) from which the columns are best read for Gram matrices and moments."""
@@ -186,6 +191,10 @@ class Model:
 class GramModel(Model):
     """By the weighted Gram matrix of the features."""
 
+    def costs(self):
+        """(a product with the features, a new model of them) in multiplications of a product."""
+        return self.pool.store.product_work(self.features), self.pool.store.gram_work(self.features)
+
     def start(self):
         self.active = ActiveSet(self.run.seed, self.pool.design.p + 64)
         self.active.size = self.run.size
@@ -216,6 +225,11 @@ class GramModel(Model):
 
 class ResidualModel(Model):
     """By products with the columns alone."""
+
+    def costs(self):
+        """As for `GramModel`."""
+        product = self.pool.store.product_work(self.features)
+        return product, REBUILT * product
 
     def start(self):
         self.response = np.empty(self.pool.design.n)
