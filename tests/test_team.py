@@ -1,6 +1,7 @@
 """Products in parts that helper threads take: right, and the same bits whoever helps."""
 
 import threading
+import time
 from concurrent.futures import Future
 
 import numpy as np
@@ -11,7 +12,7 @@ from fastreg import fit_path
 from fastreg.design import blocks
 from fastreg.design.blocks import team_of
 from fastreg.kernels import losses, working
-from fastreg.kernels.columns import ColumnSet, Team
+from fastreg.kernels.columns import PARTS, ColumnSet, Team
 from fastreg.kernels.residual import ResidualSet
 from fastreg.solve import glm
 from fastreg.solve.working import GramModel, ResidualModel
@@ -24,9 +25,9 @@ def words(n, p, share, seed=0):
     return X, X[:, :20] @ rng.standard_normal(20) + 0.1 * rng.standard_normal(n)
 
 
-def residual_set(X, y, weights=None):
+def residual_set(X, y, weights=None, watch=None):
     total = len(y) if weights is None else weights.sum()
-    solver, p = ResidualSet(y, weights, float(total)), X.shape[1]
+    solver, p = ResidualSet(y, weights, float(total), watch=watch), X.shape[1]
     mean, ones = np.asarray(X.mean(axis=0)).ravel(), np.ones(p)
     solver.extend(mean if sp.issparse(X) else np.zeros(p), ones, ones, ones, np.full(p, -np.inf), np.full(p, np.inf))
     if sp.issparse(X):
@@ -149,12 +150,11 @@ def test_fits_have_the_same_bits_for_any_number_of_threads(storage, loss, monkey
 def advance(X, y, s, loss, w, target, shift, l1, l2):
     """One call of `working.advance` from the point w with an intercept of 0.1."""
     n, k = X.shape
-    columns = ColumnSet(n)
+    columns = ColumnSet(n, np.empty((PARTS - 1, n)))
     if sp.issparse(X):
         columns.read_sparse(X.indptr[:-1], X.indptr[1:], X.indices, X.data)
     else:
         columns.read_packed(np.ascontiguousarray(X.T))
-    columns.join(None)
     total, number = float(s.sum()), losses.NUMBERS[loss]
     z = np.asarray(X @ w).ravel() + 0.1
     r, h, line, ahead, new_r, new_h = np.empty((6, n))
@@ -200,3 +200,49 @@ def test_a_step(sparse, loss, length):
 def test_no_step_where_there_is_nowhere_to_go():
     X, y, w = np.ones((50, 2)), np.repeat([0.0, 1.0], 25), np.array([0.5, 0.0])
     assert advance(X, y, np.ones(50), "logistic", w, w, 0.0, 0.1, 0.0)[0] == 0.0
+
+
+def test_what_watch_raises_ends_a_solution():
+    X, y = words(700, 900, 0.3)
+    solver = residual_set(X, y, watch=Calls())
+    outputs = np.empty(1800, np.int32), np.empty(1800), np.zeros(2, np.intp), np.zeros(1, np.int64)
+    small = np.full(1, 1e-12)
+    with pytest.raises(ZeroDivisionError):
+        solver.solve(small, small, np.zeros(1, np.uint8), 10_000_000, np.inf, *outputs)
+
+
+class Calls:
+    """Raises when it is called for the third time."""
+
+    count = 0
+
+    def __call__(self):
+        self.count += 1
+        if self.count == 3:
+            raise ZeroDivisionError
+
+
+def test_helpers_of_a_loop_that_has_ended_stop_in_the_middle():
+    """In the thread of a block that nobody waits for `watch` raises, elsewhere it does not."""
+    blocks.watch()
+    entered, failed, seen = threading.Event(), threading.Event(), []
+
+    def task(k):
+        if threading.current_thread() is not threading.main_thread():
+            entered.set()
+            failed.wait(5.0)
+            for _ in range(1_000):
+                time.sleep(0.005)
+                try:
+                    blocks.watch()
+                except blocks.Cancelled:
+                    seen.append(k)
+                    raise
+        else:
+            entered.wait(5.0)
+            failed.set()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        blocks.parallel_for(task, 2, 2)
+    assert len(seen) == 1

@@ -48,6 +48,16 @@ class Cancelled(Exception):
     """In a thread whose work nobody waits for any more."""
 
 
+def watch() -> None:
+    """For what takes long within a block: raise where the block is not waited for, or an interrupt has come.
+
+    An interrupt is seen by any function of the main thread, this one too.
+    """
+    above = getattr(_local, "stop", None)
+    if above is not None and above.is_set():
+        raise Cancelled
+
+
 def parallel_for(task: Callable[[int], Any], count: int, jobs: int) -> None:
     """Call task(0), ..., task(count - 1), on up to `jobs` threads; this thread takes part.
 

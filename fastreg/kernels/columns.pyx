@@ -8,8 +8,10 @@ from libc.string cimport memset
 from ._simd cimport integer, real, simd, simd_init
 from .columns cimport MOST_PARTS, Columns, TeamState, run_parts
 
-import numpy as np
+PARTS = MOST_PARTS
 
+cdef extern from *:
+    Py_ssize_t PY_SSIZE_T_MAX
 
 cdef extern from "team.h" nogil:
     void help_out "fr_team_help"(TeamState* team)
@@ -44,9 +46,12 @@ cdef class Team:
 cdef class ColumnSet:
     """Columns of length n for kernels that one thread calls at a time."""
 
-    def __cinit__(self, Py_ssize_t n):
+    def __cinit__(self, Py_ssize_t n, double[:, ::1] sums=None):
+        """`sums` (PARTS - 1, n) is room for sums of sparse columns in parts; None: they are one part."""
         memset(&self.x, 0, sizeof(Columns))
-        self.x.n, self.held = n, {}
+        self.x.n, self.held = n, {"sums": sums}
+        if sums is not None:
+            self.x.sums = &sums[0, 0]
 
     def read_packed(self, const double[:, ::1] columns):
         """Columns are the rows of an array."""
@@ -64,11 +69,7 @@ cdef class ColumnSet:
         self.held["entries"] = starts, stops, index, value
 
     def join(self, Team team):
-        """Let the helpers of a team take part, or nobody (None); needed before sums of columns."""
-        cdef double[:, ::1] sums
-        if self.x.sums == NULL:
-            sums = self.held["sums"] = np.empty((MOST_PARTS - 1, self.x.n))
-            self.x.sums = &sums[0, 0]
+        """Let the helpers of a team take part, or nobody (None)."""
         self.x.team = NULL if team is None else &team.state
         self.held["team"] = team
 
@@ -263,6 +264,6 @@ cdef void combine(const Columns* x, const int* F, int count, const double* v, do
         work.parts = <int>min(<Py_ssize_t>MOST_PARTS, max(<Py_ssize_t>1, count * x.n // DENSE_PART))
         run_parts(x.team, combine_packed, &work, work.parts)
         return
-    share_out(&work, max(<Py_ssize_t>PART, x.n))
+    share_out(&work, max(<Py_ssize_t>PART, x.n) if x.sums != NULL else PY_SSIZE_T_MAX)
     run_parts(x.team, combine_part, &work, work.parts)
     run_parts(x.team, add_up_part, &work, work.parts)

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +11,9 @@ class ResidualSet:
     def m(self) -> int: ...
     carried: int
     goal: float
-    def __init__(self, y: Floats, weights: Floats | None, total: float, seed: int = 0) -> None: ...
+    def __init__(
+        self, y: Floats, weights: Floats | None, total: float, seed: int = 0, watch: Callable[[], None] | None = None
+    ) -> None: ...
     def reserve(self, capacity: int) -> None: ...
     def extend(self, mean: Floats, norm: Floats, f1: Floats, f2: Floats, lower: Floats, upper: Floats) -> None: ...
     def read_sparse(

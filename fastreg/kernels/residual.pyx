@@ -9,7 +9,6 @@ support; a Newton step by preconditioned conjugate gradients with an exact line 
 with r = y - sum_j w_j (x_j - mean_j).  What is kept of r is t_i = s_i (r_i - offset): an update then costs the entries
 of its column only, the means enter by the scalar offset.
 """
-from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY, fabs, sqrt
 from libc.stdint cimport int64_t
 from libc.stdlib cimport qsort
@@ -28,7 +27,7 @@ cdef enum:
     MOST_PRODUCTS = 1000   # of a Newton step
     COPIES = 3 << 18       # entries of columns copied to be near each other, or a sixteenth of X if that is more
 
-cdef double LOOK = 2e8         # entries read between two looks at the keyboard
+cdef double WATCH = 4e8        # entries read between two calls of `watch`
 
 cdef double SLACK = 1e-11      # of the penalty: a gradient off it by less is on it
 cdef double SINGULAR = 1e-12  # of the diagonal: a curvature below is rounding noise
@@ -73,13 +72,15 @@ cdef class ResidualSet:
     cdef int *F
     cdef Kink *kinks
     cdef unsigned long long seed    # 0: cyclic order
-    cdef double read                # entries since the last look at the keyboard
-    cdef object interrupt           # what a signal raised
+    cdef double read                # entries since the last call of `watch`
+    cdef object watch               # what raises where the work is to end
+    cdef object reason              # what it raised
     cdef bint interrupted
     cdef bint rough                 # whether the last Newton step was less exact than the goal
     cdef object held                # what the pointers into arrays of others rest on
 
-    def __init__(self, const double[::1] y, const double[::1] weights, double total, unsigned long long seed=0):
+    def __init__(self, const double[::1] y, const double[::1] weights, double total, unsigned long long seed=0,
+                 watch=None):
         self.n = self.x.n = y.shape[0]
         self.y, self.s = &y[0], NULL if weights is None else &weights[0]
         self.total, self.seed = total, seed
@@ -87,13 +88,11 @@ cdef class ResidualSet:
         t = np.zeros((4, self.n))
         cdef double[:, ::1] rows = t
         self.t, self.u, self.v, self.older_t = &rows[0, 0], &rows[1, 0], &rows[2, 0], &rows[3, 0]
-        sums = np.empty((MOST_PARTS - 1, self.n))
-        rows = sums
-        self.x.sums, self.x.team = &rows[0, 0], NULL
-        self.arrays = {"t": t, "sums": sums, "near_index": np.empty(1, np.int32), "near_value": np.empty(1)}
+        self.x.sums, self.x.team = NULL, NULL
+        self.arrays = {"t": t, "near_index": np.empty(1, np.int32), "near_value": np.empty(1)}
         self.x.room, self.x.short_places, self.x.near.wide, self.x.near.single = 1, False, False, False
         self.goal = self.read = 0.0
-        self.interrupted = False
+        self.watch, self.interrupted = watch, False
         self.last_l1 = self.older_l1 = 0.0
         self.reserve(8)
 
@@ -165,6 +164,10 @@ cdef class ResidualSet:
         if room > self.x.room:
             self.arrays["near_index"], self.arrays["near_value"] = np.empty(room, np.int32), np.empty(room)
             self.x.room = room
+        cdef double[:, ::1] sums
+        if self.x.sums == NULL:
+            sums = self.arrays["sums"] = np.empty((MOST_PARTS - 1, self.n))
+            self.x.sums = &sums[0, 0]
         cdef int[::1] near_index = self.arrays["near_index"]
         cdef double[::1] near_value = self.arrays["near_value"]
         self.x.near_index, self.x.near_value, self.x.used = &near_index[0], &near_value[0], 0
@@ -226,20 +229,21 @@ cdef class ResidualSet:
                 if self.interrupted:
                     break
         if self.interrupted:
-            error, self.interrupt, self.interrupted = self.interrupt, None, False
-            raise error
+            reason, self.reason, self.interrupted = self.reason, None, False
+            raise reason
         return k
 
-    cdef void look_at_keyboard(self) noexcept nogil:
-        """After so much reading: whether a signal has raised something, as Ctrl-C does in the main thread."""
-        if self.read < LOOK:
+    cdef void count_reading(self, double entries) noexcept nogil:
+        """After so much of it, let `watch` say whether the work is to end."""
+        self.read += entries
+        if self.read < WATCH or self.watch is None:
             return
         self.read = 0.0
         with gil:
             try:
-                PyErr_CheckSignals()
-            except BaseException as error:
-                self.interrupt, self.interrupted = error, True
+                self.watch()
+            except BaseException as reason:
+                self.reason, self.interrupted = reason, True
 
     def gradients(self, const double[::1] w):
         """(m,) derivatives of the loss at the point w, with a minus."""
@@ -361,6 +365,7 @@ cdef class ResidualSet:
                 self.F[count] = j
                 count += 1
         correlate(&self.x, self.F, count, self.t, self.h)
+        self.count_reading(entries_of(&self.x, self.F, count))
         for k in range(count):
             j = self.F[k]
             self.g[j] = self.h[k] / self.total + self.offset * self.mean[j]
@@ -505,8 +510,7 @@ cdef class ResidualSet:
                     break
             self.product(self.z)
             products += 1
-            self.read += entries
-            self.look_at_keyboard()
+            self.count_reading(2.0 * entries)
             if self.interrupted:
                 break
             curvature = 0.0

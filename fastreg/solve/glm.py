@@ -11,7 +11,7 @@ import numpy as np
 
 from ..design.blocks import team_of
 from ..kernels import losses, working
-from ..kernels.columns import ColumnSet
+from ..kernels.columns import PARTS, ColumnSet
 from .regime import MOSTLY_RIDGE
 from .rounds import Batch, coefficients
 from .run import GOAL, POLISHES, ROUNDING, Run
@@ -52,8 +52,8 @@ class GlmRun(Run):
         self.z, self.r, self.h = np.empty((3, n))
         self.spare = tuple(np.empty((3, n)))
         self.line = np.empty(n)
-        self.columns, self.team = ColumnSet(n), None
-        self.columns.join(None)
+        self.columns = ColumnSet(n, None if pool.design.dense else np.empty((PARTS - 1, n)))
+        self.team = None
         self.numbers = np.empty(0, np.int32)  # of the known features in it
         self.w, self.g = np.empty(0), np.empty(0)
         self.current = np.empty(0, bool)  # whether a gradient is that at the present r

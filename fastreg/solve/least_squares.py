@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.sparse import issparse
 
+from ..design.blocks import watch
 from ..kernels.residual import ResidualSet
 from .ridge import fit_ridge
 from .ridge_data import RidgeData, spreads
@@ -90,7 +91,7 @@ def bounded_sparse(design, y, level, task, jobs):
     p = design.p
     sample = Sample(design, task.weights, task.fit_intercept, jobs, keeps_gram=False)
     sample.add(np.arange(p, dtype=np.intp))
-    active = ResidualSet(y - level, task.weights, sample.total)
+    active = ResidualSet(y - level, task.weights, sample.total, watch=watch)
     in_use = sample.norm > 0
     if task.penalty_factor is not None:
         in_use &= np.isfinite(task.penalty_factor)

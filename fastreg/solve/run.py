@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..design.blocks import team_of
+from ..design.blocks import team_of, watch
 from ..kernels import certificate
 from ..kernels.active import ActiveSet
 from ..kernels.residual import ResidualSet
@@ -62,7 +62,7 @@ class Run:
         return ActiveSet(self.seed, 2 * design.n + SPARE if self.task.l1_ratio == 1.0 else design.p + SPARE)
 
     def residual_set(self):
-        return ResidualSet(self.response, self.task.weights, self.sample.total, self.seed)
+        return ResidualSet(self.response, self.task.weights, self.sample.total, self.seed, watch)
 
     def turn(self):
         """Work on residuals from here on, in place of a Gram matrix, or the other way round; from the last answer."""

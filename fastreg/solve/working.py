@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..design.blocks import parallel_for
+from ..design.blocks import parallel_for, watch
 from ..design.dense import Dense
 from ..design.lines import COPY_WORK, ENTRY_WORK
 from ..kernels import working
@@ -238,7 +238,7 @@ class ResidualModel(Model):
     def extend(self, places):
         self.take_in(places)
         self.means, squares = self.moments(self.places)
-        self.set = ResidualSet(self.response, self.h, self.total, self.run.seed)
+        self.set = ResidualSet(self.response, self.h, self.total, self.run.seed, watch)
         self.set.extend(self.means, squares / self.total, self.f1, self.f2, self.low, self.high)
         store, features = self.pool.store, self.features
         if self.pool.design.dense:
