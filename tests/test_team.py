@@ -11,11 +11,12 @@ import scipy.sparse as sp
 from fastreg import fit_path
 from fastreg.design import blocks
 from fastreg.design.blocks import team_of
-from fastreg.kernels import losses, working
+from fastreg.kernels import losses
 from fastreg.kernels.columns import PARTS, ColumnSet, Team
+from fastreg.kernels.model import Model
+from fastreg.kernels.newton import DONE, WANTS_MINIMUM, WANTS_MODEL, Newton
 from fastreg.kernels.residual import ResidualSet
 from fastreg.solve import glm
-from fastreg.solve.working import GramModel, ResidualModel
 
 
 def words(n, p, share, seed=0):
@@ -115,21 +116,19 @@ def test_helpers_go_where_no_more_of_them_can_be_had(monkeypatch):
 
 def test_a_model_that_grows_large_gives_its_gram_matrix_up(monkeypatch):
     monkeypatch.setattr(glm, "LARGE", 30)
-    sizes = {GramModel: [], ResidualModel: []}
-    for kind, seen in sizes.items():
-        monkeypatch.setattr(kind, "extend", noting(kind.extend, seen))
+    sizes = {False: [], True: []}  # of models with a Gram matrix, and without one
+    descend = glm.GlmRun.descend
+
+    def noting(run, *arguments):
+        steps = descend(run, *arguments)
+        sizes[run.model.without_gram].append(run.model.size)
+        return steps
+
+    monkeypatch.setattr(glm.GlmRun, "descend", noting)
     X, y = words(2_000, 600, 0.05)
     path = fit_path(X, (y > 0).astype(float), loss="logistic", alphas=30, eps=0.02)
     assert path.n_nonzero[-1] > 100 and path.relative_gaps.max() <= 1e-10
-    assert 0 < max(sizes[GramModel]) <= 30 < max(sizes[ResidualModel])
-
-
-def noting(extend, seen):
-    def wrapped(model, places):
-        extend(model, places)
-        seen.append(model.known)
-
-    return wrapped
+    assert 0 < max(sizes[False]) <= 30 < max(sizes[True])
 
 
 @pytest.mark.parametrize("loss", ["squared", "logistic"])
@@ -147,8 +146,8 @@ def test_fits_have_the_same_bits_for_any_number_of_threads(storage, loss, monkey
         assert fit.dual_gaps.tobytes() == fits[0].dual_gaps.tobytes()
 
 
-def advance(X, y, s, loss, w, target, shift, l1, l2):
-    """One call of `working.advance` from the point w with an intercept of 0.1."""
+def state_of(X, y, s, loss, most):
+    """A problem that knows all columns of X, with a Gram matrix for models of so many; factors other than one."""
     n, k = X.shape
     columns = ColumnSet(n, np.empty((PARTS - 1, n)))
     if sp.issparse(X):
@@ -156,50 +155,106 @@ def advance(X, y, s, loss, w, target, shift, l1, l2):
     else:
         columns.read_packed(np.ascontiguousarray(X.T))
     total, number = float(s.sum()), losses.NUMBERS[loss]
-    z = np.asarray(X @ w).ravel() + 0.1
-    r, h, line, ahead, new_r, new_h = np.empty((6, n))
-    value = losses.evaluate(number, 1.0, y, s, z, r, h)
-    g, new_g, moved = np.asarray(X.T @ r).ravel() / total, np.empty(k), w.copy()
+    model = Model(columns, n, total, most > 0, False, 0, k + 64, 1.0, sp.issparse(X), 3.0, 8.0)
+    state = Newton(columns, model, number, 1.0, y, s, total, most > 0, False, most, 100)
     f1, f2 = np.random.default_rng(2).uniform(0.5, 2.0, (2, k))
-    t, new, sum_r, sum_h = working.advance(
-        columns, np.arange(k, dtype=np.int32), number, 1.0, y, s, total, z, line, ahead, new_r, new_h, moved, target,
-        shift, f1, f2, l1, l2, g, r.sum() / total, value, np.empty(k, np.int32), np.empty((4, k)), new_g,
-    )  # fmt: skip
+    state.extend(f1, f2, np.full(k, -np.inf), np.full(k, np.inf), np.ones(k), np.arange(k, dtype=np.int32))
+    return state, f2
 
-    def objective(value, w):
-        return value / total + l1 * f1 @ abs(w) + 0.5 * l2 * f2 @ w**2
 
-    return t, moved, ahead, new_r, new_h, new_g, (new, sum_r, sum_h), objective(new, moved) - objective(value, w)
+def stand_at(state, X, y, s, loss, w, level):
+    """Go to a point."""
+    z, r, h = rows_of(state)
+    z[:] = np.asarray(X @ w).ravel() + level
+    state.table[0, : len(w)] = w
+    state.value = losses.evaluate(losses.NUMBERS[loss], 1.0, y, s, z, r, h)
+    state.take_stock()
+    state.look_at(None)
+
+
+def rows_of(state):
+    return state.rows[3 * state.here : 3 * state.here + 3]
+
+
+@pytest.mark.parametrize("storage", ["dense", "csc", "csc, float32", "csc, 64 bits"])
+def test_small_gram_matrices(storage):
+    """Those that are made without the caller, at once and as they grow."""
+    rng = np.random.default_rng(0)
+    n, k = 300, 21
+    X = sp.random(n, k, 0.3, format="csc", random_state=rng, dtype=np.float32 if "float32" in storage else np.float64)
+    if "64" in storage:
+        X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
+    X = X.toarray() if storage == "dense" else X
+    y, s = (rng.random(n) < 0.4).astype(float), rng.uniform(0.5, 2.0, n)
+    state, _ = state_of(X, y, s, "logistic", k)
+    model = state.model
+    model.reserve_gram(k)
+    stand_at(state, X, y, s, "logistic", np.zeros(k), 0.3)
+    h = rows_of(state)[2].copy()  # of the model that then grows
+    for only in (9, 12, k):
+        state.begin(0.0, 0.1, 0.0, 1, np.arange(only, dtype=np.int32), True)
+        assert state.go() == DONE and state.steps == 1
+        at = model.features()[0]
+        assert sorted(at) == list(range(only))
+        A = X.toarray().astype(float) if sp.issparse(X) else X
+        means = A.T @ h / h.sum()
+        np.testing.assert_allclose(model.curvatures, h, rtol=1e-15)
+        np.testing.assert_allclose(model.table[8, :only], means[at], atol=1e-14)
+        expected = ((A - means).T * h @ (A - means) / s.sum())[np.ix_(at, at)]
+        np.testing.assert_allclose(model.gram[:only, :only], expected, atol=1e-15)
+
+
+def step(X, y, s, loss, w, aim, l2):
+    """A step from the point w, with an intercept of 0.1, towards what `aim` makes of it and of the gradient there.
+
+    Returns (state, coefficients, aim, rows (z, r, h), change of the objective).
+    """
+    k, total = len(w), s.sum()
+    state, f2 = state_of(X, y, s, loss, 0)  # no Gram matrices
+    model = state.model
+    stand_at(state, X, y, s, loss, w, 0.1)
+    before = state.value / total + 0.5 * l2 * f2 @ w**2
+    state.begin(0.0, l2, 0.0, 1, None, True)
+    assert state.go() == WANTS_MODEL and state.anew
+    assert state.renew() and state.go() == WANTS_MINIMUM
+    at = model.features()[0]
+    target = aim(w, state.table[1, :k].copy())
+    model.table[7, : model.size] = target[at]
+    assert state.go() == DONE and state.steps == 1
+    moved = state.table[0, :k].copy()
+    change = state.value / total + 0.5 * l2 * f2 @ moved**2 - before
+    return state, moved, target, rows_of(state), change
 
 
 @pytest.mark.parametrize("loss", ["logistic", "poisson"])
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("length", [0.1, 300.0])
 def test_a_step(sparse, loss, length):
-    """The point it ends at is on the line, what it says of it is right, and the objective falls."""
+    """The point it ends at is on the line, what is known of it is right, and the objective falls."""
     rng = np.random.default_rng(0)
     n, k = 9_000, 30  # rows in two parts
     X = sp.random(n, k, 0.4, format="csc", random_state=rng)
     X = X if sparse else X.toarray()
     y = rng.poisson(1.5, n).astype(float) if loss == "poisson" else (rng.random(n) < 0.7).astype(float)
     s, w = rng.uniform(0.5, 2.0, n), np.where(np.arange(k) < 10, 0.3, 0.0)
-    _, _, _, r, _, g, _, _ = advance(X, y, s, loss, w, w, 1e-9, 0.0, 0.0)
-    target = w + length * g  # the way down
-    t, moved, ahead, r, h, g, sums, change = advance(X, y, s, loss, w, target, 0.0, 0.0, 0.01)
+    state, moved, target, (z, r, h), change = step(X, y, s, loss, w, lambda w, g: w + length * g, 0.01)
+    t = (moved - w) @ (target - w) / ((target - w) @ (target - w))
     assert 0.0 < t <= 1.0 and (t < 1.0) == (length > 1.0)
     assert change < 0.0
-    np.testing.assert_allclose(moved, w + t * (target - w), rtol=1e-13)
-    np.testing.assert_allclose(ahead, np.asarray(X @ moved).ravel() + 0.1, atol=1e-11 * max(1.0, np.abs(ahead).max()))
+    np.testing.assert_allclose(moved, w + t * (target - w), rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(z, np.asarray(X @ moved).ravel() + 0.1, atol=1e-11 * max(1.0, np.abs(z).max()))
     fresh = np.empty((2, n))
-    value = losses.evaluate(losses.NUMBERS[loss], 1.0, y, s, ahead, *fresh)
+    value = losses.evaluate(losses.NUMBERS[loss], 1.0, y, s, z, *fresh)
     np.testing.assert_array_equal([r, h], fresh)
-    np.testing.assert_allclose(sums, [value, r.sum(), h.sum()], rtol=1e-11, atol=1e-9)
-    np.testing.assert_allclose(g, np.asarray(X.T @ r).ravel() / s.sum(), atol=1e-13)
+    np.testing.assert_allclose([state.value, state.sum_h], [value, h.sum()], rtol=1e-11)
+    np.testing.assert_allclose(state.table[1, :k], np.asarray(X.T @ r).ravel() / s.sum(), atol=1e-13)
 
 
 def test_no_step_where_there_is_nowhere_to_go():
     X, y, w = np.ones((50, 2)), np.repeat([0.0, 1.0], 25), np.array([0.5, 0.0])
-    assert advance(X, y, np.ones(50), "logistic", w, w, 0.0, 0.1, 0.0)[0] == 0.0
+    _, moved, _, _, change = step(X, y, np.ones(50), "logistic", w, lambda w, g: w, 0.1)
+    np.testing.assert_array_equal(moved, w)
+    assert change == 0.0
 
 
 def test_what_watch_raises_ends_a_solution():

@@ -87,31 +87,38 @@ cdef class ActiveSet(SignCell):
         double[::1] target,              # out  (m,)  the minimum
     ):
         """The minimum of a model around w; G and the factor stay as they are, but for their scale if l2 is zero."""
+        if self.m == 0:
+            return
+        with nogil:
+            self.propose_at(&G[0, 0], G.shape[1], &g[0], &means[0], ahead, &w[0], scale, l1, l2, max_iter, &target[0])
+
+    cdef void propose_at(self, const double* G, Py_ssize_t ldg, const double* g, const double* means, double ahead,
+                         const double* w, double scale, double l1, double l2, long max_iter,
+                         double* target) noexcept nogil:
+        """As `propose`."""
         cdef Py_ssize_t i, j, m = self.m
         cdef bint away = False
-        self.G, self.ldg = <double*>&G[0, 0] if G.shape[0] > 0 else NULL, G.shape[1]
-        with nogil:
-            if l2 != 0.0:
-                scale = 1.0
-            self.l1, self.l2 = l1 / scale, l2
-            for i in range(self.based):
-                self.base[self.B[i]] = 0.0
-            self.based = 0
+        self.G, self.ldg = G, ldg
+        if l2 != 0.0:
+            scale = 1.0
+        self.l1, self.l2 = l1 / scale, l2
+        for i in range(self.based):
+            self.base[self.B[i]] = 0.0
+        self.based = 0
+        for j in range(m):
+            self.q[j] = (g[j] - means[j] * ahead) / scale
+            away |= self.w[j] != w[j]
+            if w[j] != 0.0:
+                self.B[self.based] = <int>j
+                self.base[j] = w[j]
+                self.based += 1
+        if away:
             for j in range(m):
-                self.q[j] = (g[j] - means[j] * ahead) / scale
-                away |= self.w[j] != w[j]
-                if w[j] != 0.0:
-                    self.B[self.based] = <int>j
-                    self.base[j] = w[j]
-                    self.based += 1
-            if away:
-                for j in range(m):
-                    self.w[j] = w[j] if self.sides[j] else 0.0
-                self.adopt_support()
-            self.carried = 0
-            self.solve_one(max_iter)
-            for j in range(m):
-                target[j] = self.w[j]
+                self.w[j] = w[j] if self.sides[j] else 0.0
+            self.adopt_support()
+        self.carried = 0
+        self.solve_one(max_iter)
+        memcpy(target, self.w, m * sizeof(double))
 
     # ---------------------------------------------------------------- one alpha
 

@@ -69,6 +69,9 @@ cdef class SignCell:
     cdef bint floored           # the factor holds raised pivots: it is a majorant, not H itself
     cdef unsigned long long seed    # 0: cyclic order
 
+    cdef void take_in(self, Py_ssize_t count, const double* q, const double* f1, const double* f2, const double* lower,
+                      const double* upper) noexcept nogil
+    cdef void clear(self, unsigned long long seed) noexcept nogil
     cdef int append(self, int count, bint floor) noexcept nogil
     cdef void truncate(self, Py_ssize_t size) noexcept nogil
     cdef void drop(self, int count) noexcept nogil

@@ -81,16 +81,28 @@ cdef class SignCell:
     def extend(self, const double[::1] q, const double[::1] f1, const double[::1] f2, const double[::1] lower,
                const double[::1] upper):
         """Append features: their q, penalty factors and bounds."""
-        cdef Py_ssize_t k = q.shape[0], j, at
+        cdef Py_ssize_t k = q.shape[0]
         self.reserve(self.m + k)
-        for j in range(k):
-            at = self.m + j
-            self.q[at], self.f1[at], self.f2[at] = q[j], f1[j], f2[j]
-            self.lower[at], self.upper[at] = lower[j], upper[j]
-            self.sides[at] = (POSITIVE if upper[j] > 0.0 else 0) | (NEGATIVE if lower[j] < 0.0 else 0)
-            self.w[at] = 0.0
+        if k:
+            self.take_in(k, &q[0], &f1[0], &f2[0], &lower[0], &upper[0])
+
+    cdef void take_in(self, Py_ssize_t count, const double* q, const double* f1, const double* f2, const double* lower,
+                      const double* upper) noexcept nogil:
+        """As `extend`, where there is room; q NULL: zeros."""
+        cdef Py_ssize_t k, at
+        for k in range(count):
+            at = self.m + k
+            self.q[at], self.f1[at], self.f2[at] = 0.0 if q == NULL else q[k], f1[k], f2[k]
+            self.lower[at], self.upper[at] = lower[k], upper[k]
+            self.sides[at] = (POSITIVE if upper[k] > 0.0 else 0) | (NEGATIVE if lower[k] < 0.0 else 0)
+            self.w[at] = self.base[at] = 0.0
             self.where[at] = -1
-        self.m += k
+        self.m += count
+
+    cdef void clear(self, unsigned long long seed) noexcept nogil:
+        """No features, as at the start."""
+        self.m = self.factor.size = self.pinned = self.based = self.carried = 0
+        self.factor_l2, self.floored, self.seed = 0.0, False, seed
 
     def rebase(self, const double[::1] q, const int[::1] index, const double[::1] value):
         """Count from the point w[index] = value (zero elsewhere), where the gradient of all features is q."""

@@ -1,5 +1,7 @@
 """The columns that a residual solver reads, sparse or packed, and products with them in parts that a team takes."""
 
+from libc.stdint cimport int32_t, int64_t
+
 from ._simd cimport Entries
 
 
@@ -27,6 +29,24 @@ ctypedef struct Columns:
     bint short_places
     double* sums            # (MOST_PARTS - 1, n) room, for sparse columns
     TeamState* team         # or NULL
+
+
+cdef inline Py_ssize_t start_of(const Columns* x, int j) noexcept nogil:
+    """Where the entries of a sparse column begin."""
+    return (<const int32_t*>x.starts)[j] if x.short_places else (<const int64_t*>x.starts)[j]
+
+
+cdef inline Py_ssize_t stop_of(const Columns* x, int j) noexcept nogil:
+    return (<const int32_t*>x.stops)[j] if x.short_places else (<const int64_t*>x.stops)[j]
+
+
+cdef inline Py_ssize_t entry_row(const Columns* x, Py_ssize_t k) noexcept nogil:
+    """The row of an entry in X."""
+    return (<const int64_t*>x.X.index)[k] if x.X.wide else (<const int32_t*>x.X.index)[k]
+
+
+cdef inline double entry_value(const Columns* x, Py_ssize_t k) noexcept nogil:
+    return (<const float*>x.X.value)[k] if x.X.single else (<const double*>x.X.value)[k]
 
 
 cdef class Team:

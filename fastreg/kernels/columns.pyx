@@ -76,14 +76,6 @@ cdef class ColumnSet:
 
 # -------------------------------------------------------------------- one column
 
-cdef inline Py_ssize_t start_of(const Columns* x, int j) noexcept nogil:
-    return (<const int32_t*>x.starts)[j] if x.short_places else (<const int64_t*>x.starts)[j]
-
-
-cdef inline Py_ssize_t stop_of(const Columns* x, int j) noexcept nogil:
-    return (<const int32_t*>x.stops)[j] if x.short_places else (<const int64_t*>x.stops)[j]
-
-
 cdef inline bint is_near(const Columns* x, int j) noexcept nogil:
     return x.copied != NULL and x.copied[j]
 
@@ -114,12 +106,7 @@ cdef void copy(Columns* x, int j) noexcept nogil:
     if x.copied[j] or x.used + count > x.room:
         return
     for k in range(count):
-        x.near_index[x.used + k] = <int>(
-            (<const int64_t*>x.X.index)[start + k] if x.X.wide else (<const int32_t*>x.X.index)[start + k]
-        )
-        x.near_value[x.used + k] = (
-            (<const float*>x.X.value)[start + k] if x.X.single else (<const double*>x.X.value)[start + k]
-        )
+        x.near_index[x.used + k], x.near_value[x.used + k] = <int>entry_row(x, start + k), entry_value(x, start + k)
     x.copied[j] = True
     (<int64_t*>x.starts)[j], (<int64_t*>x.stops)[j] = x.used, x.used + count
     x.used += count

@@ -30,5 +30,8 @@ ctypedef struct Change:     # of the coefficients, for a whole step
     double l2
     double total            # what sums over rows are divided by
 
+cdef double everywhere(Rows* rows, TeamState* team) noexcept nogil
+cdef double diverge(int loss, double parameter, Py_ssize_t n, const double* y, const double* s, const double* z,
+                    const double* r, const double* off, double kappa) noexcept nogil
 cdef double search(Rows* rows, TeamState* team, const Change* change, double value, double slope,
                    double size) noexcept nogil

@@ -367,6 +367,27 @@ cdef double search(Rows* rows, TeamState* team, const Change* change, double val
     return 0.0
 
 
+cdef double diverge(int loss, double parameter, Py_ssize_t n, const double* y, const double* s, const double* z,
+                    const double* r, const double* off, double kappa) noexcept nogil:
+    """As `divergence`; s and off may be NULL."""
+    cdef double u[RUN]
+    cdef double v[RUN]
+    cdef Py_ssize_t i = 0, k, count
+    cdef double total = 0.0
+    while i < n:
+        count = min(<Py_ssize_t>RUN, n - i)
+        for k in range(count):
+            u[k] = -r[i + k]
+            if s != NULL:
+                u[k] = u[k] / s[i + k] if s[i + k] > 0.0 else 0.0
+            v[k] = kappa * (u[k] if off == NULL else u[k] + off[i + k])
+            if s != NULL and s[i + k] == 0.0:
+                u[k] = v[k] = -y[i + k] if loss == 0 else 0.0
+        total += gap_of[loss](count, parameter, y + i, z + i, u, v, NULL if s == NULL else s + i)
+        i += RUN
+    return total
+
+
 def divergence(
     int loss,
     double parameter,
@@ -378,20 +399,10 @@ def divergence(
     double kappa,                   # in   what the rest is scaled by
 ):
     """The sum of s (f*(v) - f*(u) - z (v - u)), u = -r / s, v = kappa (u + off); inf where f has no such slope."""
-    cdef double u[RUN]
-    cdef double v[RUN]
-    cdef Py_ssize_t i = 0, k, count, n = y.shape[0]
-    cdef double total = 0.0
+    cdef double total
+    if y.shape[0] == 0:
+        return 0.0
     with nogil:
-        while i < n:
-            count = min(<Py_ssize_t>RUN, n - i)
-            for k in range(count):
-                u[k] = -r[i + k]
-                if s is not None:
-                    u[k] = u[k] / s[i + k] if s[i + k] > 0.0 else 0.0
-                v[k] = kappa * (u[k] if off is None else u[k] + off[i + k])
-                if s is not None and s[i + k] == 0.0:
-                    u[k] = v[k] = -y[i + k] if loss == 0 else 0.0
-            total += gap_of[loss](count, parameter, &y[i], &z[i], u, v, NULL if s is None else &s[i])
-            i += RUN
+        total = diverge(loss, parameter, y.shape[0], &y[0], NULL if s is None else &s[0], &z[0], &r[0],
+                        NULL if off is None else &off[0], kappa)
     return total

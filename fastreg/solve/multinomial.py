@@ -141,15 +141,15 @@ class Softmax:
         np.maximum(others, 1e-300, out=others)
         self.apart = np.log(others, out=others)
         self.apart += self.top
-        run.z = self.Z[k] - self.apart
-        run.intercept = self.intercepts[k]
-        _, run.value = run.evaluate(run.z, run.r, run.h)
-        run.sum_up()
+        np.subtract(self.Z[k], self.apart, out=run.z)
+        run.newton.intercept = self.intercepts[k]
+        _, run.newton.value = run.evaluate(run.z, run.r, run.h)
+        run.newton.take_stock()
 
     def leave(self, k):
         run = self.runs[k]
         self.Z[k] = run.z + self.apart
-        self.intercepts[k] = run.intercept
+        self.intercepts[k] = run.newton.intercept
         self.E_sum -= self.E[k]
         np.exp(np.minimum(self.Z[k] - self.top, 300.0), out=self.E[k])
         self.E_sum += self.E[k]
@@ -175,9 +175,10 @@ class Softmax:
                 else:
                     run.look(run.near)
                 products[k] = (run.g * run.w).sum()
-                run.others = products.sum() - products[k]
+                run.newton.others = products.sum() - products[k]
                 gap = run.gap(run.near, l1, l2)
-                kappas[k], gaps[k] = run.kappa, gap - (1.0 - run.kappa) * run.others
+                kappa = kappas[k] = run.newton.kappa
+                gaps[k] = gap - (1.0 - kappa) * run.newton.others
                 run.goal = max(SHARE * gap, 0.1 * goal / self.K)
                 if gap > run.goal:
                     every = np.arange(run.known) if run.near is None else run.near

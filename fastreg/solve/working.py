@@ -1,23 +1,19 @@
-"""The working set of a problem that is not quadratic: its columns, and quadratic models of its loss."""
+"""The working set of a problem that is not quadratic: its columns, and what its models need of all processors."""
 
 import numpy as np
 
 from ..design.blocks import parallel_for, watch
 from ..design.dense import Dense
-from ..design.lines import COPY_WORK, ENTRY_WORK
+from ..design.lines import ENTRY_WORK
 from ..kernels import working
-from ..kernels.active import ActiveSet
 from ..kernels.columns import ColumnSet
 from ..kernels.residual import ResidualSet
 from .run import BUDGET
 from .sample import Sample, grow_gram, with_room
 
 PIECE = 400_000  # multiplications worth another thread's while
-BLOCKED = 8.0  # multiplications of a Gram matrix in the time of one of a product
-REBUILT = 3.0  # products in the time of a new model that has no Gram matrix
-CACHED = 1 << 18  # entries of X that stay in the cache from product to product
 BENT = ("squared_hinge", "huber")  # losses with rows without curvature
-FLOOR = 1e-6  # of the mean curvature: rows with less count with so much in a model
+W, G, F1, HIGH, TARGET, MEANS = 0, 1, 2, 5, 7, 8  # rows of a model's table
 
 
 class Store:
@@ -91,19 +87,6 @@ class Store:
         size = -(-length // count)
         return -(-length // size) if size else 1, size
 
-    def product_work(self, features):
-        """As `work`, times what columns that do not stay in the cache take."""
-        work = self.work(features)
-        return 2.0 * work if self.design.dense and work > CACHED else work
-
-    def gram_work(self, features):
-        """What their Gram matrix takes, and its factor."""
-        k, work = len(features), self.work(features)
-        if self.design.dense:
-            return k * (work / BLOCKED + k * k / 6)
-        entries = self.entries(features)
-        return entries * (entries / self.design.n + COPY_WORK) + k**3 / 6
-
     def part(self, features):
         """(design, numbers in it) from which the columns are best read for Gram matrices and moments."""
         if self.in_place:
@@ -130,149 +113,77 @@ class Pool(Sample):
         self.store.bring(new)
 
 
-class Model:
-    """A quadratic model of the loss on some features: curvatures h of the rows, the intercept eliminated.
+class Residual:
+    """What finds the minimum of a model without a Gram matrix: conjugate gradients on products with its columns."""
 
-    Parameters
-    ----------
-    run : GlmRun
-    places : ndarray of shape (k,)
-        The features, by their places in the run's sample.
-    """
+    def __init__(self, run):
+        self.run = run
+        self.response = np.empty(run.sample.design.n)
+        self.set = None
 
-    def __init__(self, run, places):
-        self.run, self.pool, self.places = run, run.sample, places[:0]
-        self.h = self.curvatures()
-        self.total = self.h.sum()
-        self.start()
-        self.extend(places)
-
-    def curvatures(self):
-        h, weights = self.run.h.copy(), self.run.task.weights
-        floor = FLOOR * h.sum() / len(h)
-        if h.min() <= floor:
-            present = slice(None) if weights is None else weights > 0
-            if floor > 0.0:
-                h[present] = np.maximum(h[present], floor)
-            else:  # no curvature at all: that of the parabola above the loss that touches it here
-                size = np.maximum(np.abs(self.run.task.y - self.run.z), FLOOR)
-                h[present] = (np.maximum(np.abs(self.run.r), FLOOR) / size)[present]
-        return h
-
-    def moments(self, places):
-        """Means and centred sums of squares under the model's weights."""
-        design, numbers = self.pool.store.part(self.pool.features[places])
-        mean, square, _ = design.moments(numbers, self.h, self.total, self.pool.centred, self.pool.jobs)
-        return mean, square
-
-    def take_in(self, places):
-        """Append features to what is known of them row by row: their numbers, penalties and bounds."""
-        run = self.run
-        self.places = np.concatenate([self.places, places])
-        self.features = self.pool.features[self.places]
-        self.f1, self.f2, self.curvature = run.f1[self.places], run.f2[self.places], run.curvature[self.places]
-        self.low, self.high = run.low[self.places], run.high[self.places]
-        self.numbers = self.pool.store.numbers(self.features)
-        self.moving, self.room = np.empty(len(self.places), np.int32), np.empty((4, len(self.places)))
-
-    def begin(self):
-        """Take over coefficients and gradients from the run."""
-        self.w, self.g = self.run.w[self.places], self.run.g[self.places]
-
-    def step(self, l1, l2):
-        """(coefficients, change of the intercept) at the minimum of the model with its penalties."""
-        run = self.run
-        target = self.target(l1, l2)
-        if not self.pool.centred:
-            return target, 0.0
-        return target, run.ahead * run.total / self.total - float((self.means * (target - self.w)).sum())
-
-
-class GramModel(Model):
-    """By the weighted Gram matrix of the features."""
-
-    def costs(self):
-        """(a product with the features, a new model of them) in multiplications of a product."""
-        return self.pool.store.product_work(self.features), self.pool.store.gram_work(self.features)
-
-    def start(self):
-        self.active = ActiveSet(self.run.seed, self.pool.design.p + 64)
-        self.active.size = self.run.size
-        self.gram, self.means, self.known = np.empty((0, 0)), np.empty(0), 0
-
-    def extend(self, places):
-        """More features, at the same curvatures."""
-        means, _ = self.moments(places) if self.pool.centred else (np.zeros(len(places)), None)
-        old, k = self.known, len(places)
-        self.means = np.concatenate([self.means, means])
-        self.take_in(places)
-        design, numbers = self.pool.store.part(self.features)
-        if old + k > len(self.gram):
-            grown = np.empty((old + k, old + k) if old == 0 else (2 * (old + k), 2 * (old + k)))
-            grown[:old, :old] = self.gram[:old, :old]
-            self.gram = grown
-        grow_gram(self.gram, design, numbers, k, self.means, self.h, 1.0 / self.run.total, self.pool.jobs)
-        self.known = old + k
-        self.active.extend(np.zeros(k), self.f1[old:], self.f2[old:], self.low[old:], self.high[old:])
-
-    def target(self, l1, l2):
-        run, target = self.run, np.empty(self.known)
-        # curvatures have changed since, most of all by a common factor
-        scale = 1.0 if run.task.loss in BENT else run.sum_h / self.total
-        self.active.propose(self.gram, self.g, self.means, run.ahead, self.w, scale, l1, l2, run.task.max_iter, target)
-        return target
-
-
-class ResidualModel(Model):
-    """By products with the columns alone."""
-
-    def costs(self):
-        """As for `GramModel`."""
-        product = self.pool.store.product_work(self.features)
-        return product, REBUILT * product
-
-    def start(self):
-        self.response = np.empty(self.pool.design.n)
-        self.known = 0
-
-    def extend(self, places):
-        self.take_in(places)
-        self.means, squares = self.moments(self.places)
-        self.set = ResidualSet(self.response, self.h, self.total, self.run.seed, watch)
-        self.set.extend(self.means, squares / self.total, self.f1, self.f2, self.low, self.high)
-        store, features = self.pool.store, self.features
-        if self.pool.design.dense:
-            numbers = store.number[features]
+    def renew(self):
+        """Take over the features of the run's model and its curvatures."""
+        run, pool = self.run, self.run.sample
+        model, store = run.newton.model, pool.store
+        places, _ = model.features()
+        self.features = pool.features[places]
+        means, squares = moments(pool, self.features, model)
+        model.table[MEANS, : model.size] = means
+        table = model.table[:, : model.size]
+        self.set = ResidualSet(self.response, model.curvatures, model.sum, run.seed, watch)
+        self.set.extend(means, squares / model.sum, *table[F1 : HIGH + 1])
+        if pool.design.dense:
+            numbers = store.number[self.features]
             first, together = numbers[0] if len(numbers) else 0, (np.diff(numbers) == 1).all()
             # rows that lie side by side are read where they are
             self.set.read_packed(store.rows[first : first + len(numbers)] if together else store.rows[numbers])
         else:
-            starts, stops, index, value = store.design.entries(features)
+            starts, stops, index, value = store.design.entries(self.features)
             self.set.read_sparse(
-                index, value, starts[features].astype(np.int64), stops[features].astype(np.int64), True
+                index, value, starts[self.features].astype(np.int64), stops[self.features].astype(np.int64), True
             )  # fmt: skip
-        self.known = len(self.places)
 
-    def target(self, l1, l2):
-        run, w = self.run, self.w
-        z = self.response
-        np.divide(run.r, self.h, out=z, where=self.h > 0)
-        z[self.h == 0] = 0.0
+    def minimize(self, l1, l2):
+        """Put the minimum with these penalties into the model."""
+        run, pool = self.run, self.run.sample
+        newton, model = run.newton, run.newton.model
+        h, w, z = model.curvatures, model.table[W, : model.size], self.response
+        np.divide(run.r, h, out=z, where=h > 0)
+        z[h == 0] = 0.0
         used = np.flatnonzero(w)
-        self.pool.store.add(self.features[used], w[used], z)
-        if self.pool.centred:
-            z -= (self.h * z).sum() / self.total
-            z -= (self.h * z).sum() / self.total
-        scale = run.total / self.total
-        index, value, stops = np.empty(2 * self.known, np.int32), np.empty(2 * self.known), np.zeros(2, np.intp)
+        pool.store.add(self.features[used], w[used], z)
+        if pool.centred:
+            z -= (h * z).sum() / model.sum
+            z -= (h * z).sum() / model.sum
+        scale = run.total / model.sum
+        index, value, stops = np.empty(2 * model.size, np.int32), np.empty(2 * model.size), np.zeros(2, np.intp)
         self.set.carried = 0
-        self.set.goal = max(0.1 * run.goal, 0.01 * run.inner_gap) * scale
+        self.set.goal = max(0.1 * newton.goal, 0.01 * newton.inner_gap) * scale
         self.set.place(used.astype(np.int32), w[used])
         self.set.join(run.team)
         self.set.solve(
             np.array([l1 * scale]), np.array([l2 * scale]), np.zeros(1, np.uint8), run.task.max_iter, BUDGET, index,
             value, stops, np.zeros(1, np.int64),
         )  # fmt: skip
-        new = np.zeros(self.known)
-        new[index[: stops[1]]] = value[: stops[1]]
-        return new
+        target = model.table[TARGET, : model.size]
+        target[:] = 0.0
+        target[index[: stops[1]]] = value[: stops[1]]
+
+
+def moments(pool, features, model):
+    """Means and centred sums of squares of features under a model's weights."""
+    design, numbers = pool.store.part(features)
+    mean, square, _ = design.moments(numbers, model.curvatures, model.sum, pool.centred, pool.jobs)
+    return mean, square
+
+
+def grow_model(pool, model, count):
+    """Means and Gram columns of the last features of a model."""
+    places, _ = model.features()
+    features = pool.features[places]
+    first = model.size - count
+    if pool.centred:
+        model.table[MEANS, first : model.size] = moments(pool, features[first:], model)[0]
+    design, numbers = pool.store.part(features)
+    means = model.table[MEANS, : model.size]
+    grow_gram(model.gram, design, numbers, count, means, model.curvatures, 1.0 / pool.total, pool.jobs)
