@@ -19,6 +19,12 @@ CASES = {
         {"Cs": np.geomspace(0.05, 1, 10), "l1_ratios": [1.0], "scoring": "deviance", "use_legacy_attributes": False},
         "cv_results_",
     ),
+    "LogisticRegressionCV, wide, L2": (
+        "wide",
+        "LogisticRegressionCV",
+        {"scoring": "deviance", "use_legacy_attributes": False},
+        "cv_results_",
+    ),
     "Ridge, wide": ("wide", "Ridge", {}, "residual_"),
     "Ridge, tall": ("tall", "Ridge", {}, "residual_"),
     "Ridge, text": ("few texts", "Ridge", {}, "residual_"),

@@ -18,7 +18,8 @@ from .working import BENT, HIGH, TARGET, G, Pool, Residual, Store, W, grow_model
 FAR = 0.85  # of the penalty: a gradient below is looked at last
 ROW = 40  # multiplications of a step for each row
 SHARED = 3e5  # multiplications of a product with all features, from which on threads share it
-LARGE = 700  # features in a sparse model, from which on conjugate gradients beat a Gram matrix
+LARGE = 700  # features in a sparse model, from which on conjugate gradients beat a Gram matrix;
+MANY = 500  # in a dense one with an L2 penalty alone, where rows are not many more
 SMALL = 1e-6  # a residual, and what it is over: of a row where there is no curvature
 RESIDUAL = 1e-12  # relative gap at alpha = 0
 RIDGES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-6)  # L2 penalties, in mean curvatures, on the way there
@@ -62,6 +63,7 @@ class GlmRun(Run):
     def new_state(self):
         task, (n, p), dense = self.task, self.sample.design.X.shape, self.sample.design.dense
         bent, without_gram = task.loss in BENT, task.l1_ratio < MOSTLY_RIDGE and p > n
+        without_gram |= task.l1_ratio == 0.0 and p > max(MANY, n // 2)
         self.columns = ColumnSet(n, None if dense else np.empty((PARTS - 1, n)))
         self.model = Model(
             self.columns, n, self.total, task.fit_intercept, bent, self.seed, p + 64, 0.0, not dense,

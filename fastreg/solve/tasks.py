@@ -9,6 +9,7 @@ import numpy as np
 from .glm import GlmBatch
 from .multinomial import Softmax
 from .problem import Solution
+from .reduced import reducible, solve_reduced
 from .regime import Plan, worth_threads
 from .rounds import Batch
 from .threads import n_threads
@@ -49,6 +50,22 @@ def solve_tasks(
     ValueError
         If X holds NaN or infinity, or a given Gram matrix is not that of X.
     """
+    if isinstance(precompute, str) and reducible(design, tasks):
+        jobs = jobs_for(design, tasks, n_jobs)
+        return solve_reduced(
+            design, tasks, jobs, lambda design, tasks: solve_directly(design, tasks, "auto", n_jobs, progress)
+        )
+    return solve_directly(design, tasks, precompute, n_jobs, progress)
+
+
+def solve_directly(
+    design: Any,
+    tasks: Sequence[Task],
+    precompute: Any,
+    n_jobs: int | None,
+    progress: Callable[[float, int], Any] | None,
+) -> list[Any]:
+    """As `solve_tasks`, for tasks as they are."""
     if tasks[0].loss == "multinomial":
         return solve_multinomial(design, tasks, n_jobs, progress)
     gram, precompute = (precompute, True) if isinstance(precompute, np.ndarray) else (None, precompute)
@@ -79,9 +96,7 @@ def solve_multinomial(
     design: Any, tasks: Sequence[Task], n_jobs: int | None, progress: Callable[[float, int], Any] | None
 ) -> list[MultinomialSolution]:
     """As `solve_tasks`: one problem after the other, each a batch of its classes."""
-    jobs = n_threads(n_jobs) if worth_threads(design, len(tasks[0].classes)) else 1
-    if all(task.fit_intercept for task in tasks):
-        design.take_off_large_means(jobs)
+    jobs = jobs_for(design, tasks, n_jobs)
     solutions = []
     for task in tasks:
         solutions.append(Softmax(design, task, jobs).solve())
@@ -90,11 +105,18 @@ def solve_multinomial(
     return solutions
 
 
-def batch_for(design, tasks, precompute, n_jobs):
-    """(the batch of these tasks, the row of its Y that each of them has)."""
-    jobs = n_threads(n_jobs) if worth_threads(design, len(tasks)) else 1
+def jobs_for(design, tasks, n_jobs):
+    """How many threads are worth it; large means are taken off the columns, with them."""
+    responses = len(tasks[0].classes) if tasks[0].loss == "multinomial" else len(tasks)
+    jobs = n_threads(n_jobs) if worth_threads(design, responses) else 1
     if all(task.fit_intercept for task in tasks):
         design.take_off_large_means(jobs)
+    return jobs
+
+
+def batch_for(design, tasks, precompute, n_jobs):
+    """(the batch of these tasks, the row of its Y that each of them has)."""
+    jobs = jobs_for(design, tasks, n_jobs)
     kind = Batch if tasks[0].loss == "squared" else GlmBatch
     targets, target_of = distinct_targets(design, tasks)
     return kind(design, targets, Plan(design, tasks, precompute), jobs), target_of
