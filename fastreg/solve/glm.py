@@ -51,7 +51,8 @@ def feature(k):
 class GlmRun(Run):
     """State of one problem with a loss of `fastreg.kernels.losses`."""
 
-    def __init__(self, task, pool, target):
+    def __init__(self, task, pool, target, many=MANY):
+        self.many = many
         self.number = losses.NUMBERS[task.loss]
         self.total = pool.total
         self.team = None
@@ -63,7 +64,7 @@ class GlmRun(Run):
     def new_state(self):
         task, (n, p), dense = self.task, self.sample.design.X.shape, self.sample.design.dense
         bent, without_gram = task.loss in BENT, task.l1_ratio < MOSTLY_RIDGE and p > n
-        without_gram |= task.l1_ratio == 0.0 and p > max(MANY, n // 2)
+        without_gram |= task.l1_ratio == 0.0 and p > max(self.many, n // 2)
         self.columns = ColumnSet(n, None if dense else np.empty((PARTS - 1, n)))
         self.model = Model(
             self.columns, n, self.total, task.fit_intercept, bent, self.seed, p + 64, 0.0, not dense,

@@ -50,7 +50,8 @@ class Softmax:
         self.pool = Pool(Store(design, jobs), task.weights, task.fit_intercept)
         self.total, self.K, self.n = self.pool.total, len(task.classes), design.n
         self.codes = task.y.astype(np.intp)
-        self.runs = [GlmRun(self.one_against_others(k), self.pool, 0) for k in range(self.K)]
+        # a Gram matrix serves for many turns
+        self.runs = [GlmRun(self.one_against_others(k), self.pool, 0, many=self.design.p) for k in range(self.K)]
         self.Z = np.zeros((self.K, self.n))
         self.intercepts = np.zeros(self.K)
         self.passes, self.left = 0, task.max_iter
