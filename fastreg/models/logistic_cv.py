@@ -11,6 +11,7 @@ from sklearn.metrics import get_scorer
 from sklearn.utils.validation import check_is_fitted
 
 from fastreg import validation
+from fastreg.loss import unit_deviances
 from fastreg.models.base import GivenDecisions, read_labels
 from fastreg.models.logistic import LogisticModel, coefficients_at, loss_of
 from fastreg.models.search import PathSearch
@@ -40,6 +41,24 @@ def minus_log_loss(model: Any, X: Any, y: ArrayLike, sample_weight: Any = None) 
 
 
 _LIKELIHOODS = {"deviance": minus_deviance, "neg_log_loss": minus_log_loss}
+
+
+def minus_accuracies(codes: Floats, z: Floats, weights: Floats | None, loss: str) -> Floats:
+    """(L,) for decision values (m, L), or (m, L, k), at all alphas."""
+    found = z.argmax(axis=2) if z.ndim == 3 else z > 0
+    return -np.average(found == codes[:, None], axis=0, weights=weights)
+
+
+def mean_deviances(codes: Floats, z: Floats, weights: Floats | None, loss: str) -> Floats:
+    return np.average(unit_deviances(loss, codes, z, None), axis=0, weights=weights)
+
+
+def log_losses(codes: Floats, z: Floats, weights: Floats | None, loss: str) -> Floats:
+    return 0.5 * mean_deviances(codes, z, weights, loss)
+
+
+# a scorer takes as long as a fit
+_OF_DECISIONS = {"accuracy": minus_accuracies, "deviance": mean_deviances, "neg_log_loss": log_losses}
 
 
 class GivenLogistic(GivenDecisions, LogisticModel):
@@ -250,7 +269,11 @@ class LogisticRegressionCV(PathSearch, LogisticModel):
         validation.check_finite(X, names)
 
         def error(y: Floats, prediction: Floats, held: Floats | None, rows: Ints) -> Floats:
-            more = {} if labels.sample_weight is None else {"sample_weight": held}
+            if labels.sample_weight is None:
+                held = None
+            if self.scoring is None or isinstance(self.scoring, str) and self.scoring in _OF_DECISIONS:
+                return _OF_DECISIONS[self.scoring or "accuracy"](y, prediction, held, shared["loss"])
+            more = {} if held is None else {"sample_weight": held}
             given, stand_in = classes[labels.codes[rows]], GivenLogistic(classes)
             return np.array([-scorer(stand_in, decision, given, **more) for decision in np.moveaxis(prediction, 1, 0)])
 
