@@ -11,6 +11,8 @@ import reference
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastreg import ConvergenceWarning, Problem, fit_path, fit_paths
+from fastreg.solve.regime import Plan
+from fastreg.solve.sample import Sample
 
 TOL = 1e-10  # the default
 ROUNDING = 1e-13
@@ -702,3 +704,17 @@ def test_a_start_that_is_nonsense_does_no_harm(n, p, l1_ratio):
         for alphas in ([0.5], [0.01], [1.0, 0.1]):
             path = fit_path(X, y, alphas=alphas, coef_init=start, l1_ratio=l1_ratio)
             assert path.relative_gaps.max() <= 1e-10
+
+
+def test_features_that_all_come_in_are_brought_in_at_once(monkeypatch):
+    """On a tall X, as soon as the pace of the path says that it ends with all of them."""
+    sizes = []
+    add = Sample.add
+    monkeypatch.setattr(Sample, "add", lambda sample, new: sizes.append(len(new)) or add(sample, new))
+    monkeypatch.setattr(Plan, "full_gram", lambda plan: False)
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((900, 200))
+    y = X[:, :20] @ rng.standard_normal(20) + 5.0 * rng.standard_normal(900)
+    path = fit_path(X, y, alphas=100, eps=1e-3)
+    assert path.relative_gaps.max() <= 1e-10
+    assert sum(sizes) == 200 and sizes[-1] > 150

@@ -6,6 +6,9 @@ import numpy as np
 
 RATE = 3e10  # flops a second and thread, of the panel kernels
 START = 1e-3  # seconds that a round costs beyond its flops
+CACHE = 64 << 20  # bytes of an X that has to come from memory for every product:
+BYTE = 1.4  # flops in the time of one of them
+SHARED = 0.4  # time of a product that threads share
 ENTRY = 100  # flops that storing an entry of the Gram matrix is worth
 LOOKS = 10  # products with a feature for each alpha that is solved on residuals
 MOSTLY_RIDGE = 0.5  # an l1_ratio below which supports are expected to outgrow the rows of a wide X
@@ -63,12 +66,19 @@ class Plan:
         width = 8 * math.ceil(lanes / 8)
         times = 2 * m + new if exact else LOOKS * lanes
         entries = times * (work * self.design.column_work + new * ENTRY)
-        return START * RATE + 2 * self.design.pass_work * width + entries
+        flops = 2 * self.design.pass_work * width
+        if self.design.dense and self.design.n >= self.design.p and self.design.nbytes > CACHE:
+            flops = max(SHARED * flops, BYTE * self.design.nbytes)
+        return START * RATE + flops + entries
 
-    def rounded(self, sample, new):
-        """The features to bring in: `new`, or all that are left when these are most of them."""
+    def rounded(self, sample, new, expected):
+        """The features to bring in: `new`, or all that are left when these, or what comes after them, are most of them.
+
+        `expected` is how many the sample will have at the end if they go on coming in as they do.
+        """
         m, p = len(sample.features), self.design.p
-        if sample.gram is not None and m + len(new) >= 0.8 * p and 16 * p * p <= self.memory // 2:
+        most = m + len(new) >= 0.8 * p or (0 < m and self.design.n >= p <= expected)
+        if sample.gram is not None and most and 16 * p * p <= self.memory // 2:
             return (sample.place < 0).nonzero()[0]
         return new
 

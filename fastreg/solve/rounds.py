@@ -131,15 +131,16 @@ class Batch:
 
     def round(self, runs):
         lanes = max(1, self.plan.lanes // len(runs))
-        wishes = {}
+        wishes, expected = {}, {}
         for run in runs:
             wishes.setdefault(run.sample, []).append(run.plan(lanes, self.plan.round_cost))
+            expected[run.sample] = max(run.expected, expected.get(run.sample, 0.0))
         for sample, wanted in wishes.items():
             if not any(run.exact for run in self.runs if run.sample is sample and not run.done):
                 sample.gram = None
             new = wanted[0] if len(wanted) == 1 else np.unique(np.concatenate(wanted))
             if len(new):
-                sample.add(self.plan.rounded(sample, new))
+                sample.add(self.plan.rounded(sample, new, expected[sample]))
         for run in runs:
             run.extend()
         each = self.jobs // len(runs)

@@ -56,6 +56,7 @@ class Run:
         self.density = 1.0  # lanes that an alpha needs
         self.again = []  # solutions that the last round did not accept: where to start
         self.support = 0  # features of the last solution
+        self.expected = 0.0  # features that it will know at the end, as they come in now
 
     def active_set(self):
         design = self.sample.design
@@ -230,6 +231,7 @@ class Run:
         ]
         self.stop = self.k + int(np.argmin(costs)) + 1
         want = candidates[needed[candidates] >= self.ladder[self.stop - 1]]
+        self.expected = self.known + len(want) * (len(self.ladder) - self.k) / (self.stop - self.k)
         room = max(MOST_FEATURES, 4 * self.sample.design.n)
         if len(want) > room:
             want = want[np.argpartition(-needed[want], room)[:room]]
