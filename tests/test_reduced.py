@@ -129,6 +129,14 @@ def test_what_the_gap_on_x_refuses_is_solved_on_x(loss, monkeypatch):
     assert path.relative_gaps.max() <= 1e-10
 
 
+@pytest.mark.parametrize("storage", [np.asarray, sp.csc_array])
+def test_inner_products_that_overflow(storage):
+    X, y = data("logistic")
+    X[3, 7] = 1e160
+    with np.errstate(over="ignore"), pytest.raises(ValueError, match="so large that their products overflow"):
+        fit_path(storage(X), y, l1_ratio=0.0, alphas=[1.0], loss="logistic")
+
+
 def test_a_row_or_two():
     for n in (1, 2):
         X, y = data("poisson")

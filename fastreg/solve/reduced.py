@@ -15,7 +15,7 @@ from .ridge_data import predict
 from .sample import Sample
 
 MOST = 4_000  # rows of X
-WIDE = 2  # features for each of them, at least
+WIDE = 2  # features for each of them, at the most, for which X is taken as it is
 ROOM = 256 << 20  # bytes that matrices of its rows may take, or half of X if that is more
 LANES = 24  # solutions that are brought back at a time
 
@@ -25,8 +25,8 @@ def reducible(design, tasks):
     n, p = design.n, design.p
     return (
         n <= MOST
-        and p >= WIDE * n
-        and design.pass_work >= WIDE * n * n
+        and p > WIDE * n
+        and design.pass_work > WIDE * n * n
         and 24 * n * n <= max(ROOM, design.nbytes // 2)
         and all(
             task.loss != "squared"
@@ -53,6 +53,11 @@ class Reduction:
     factor : ndarray of shape (p,) or None
         The diagonal of D, positive; inf: an excluded feature.  None: ones.
     jobs : int
+
+    Raises
+    ------
+    ValueError
+        If an inner product overflows.
     """
 
     def __init__(self, design, factor, jobs):
@@ -65,6 +70,8 @@ class Reduction:
         else:
             kernel = full_gram(across, np.zeros(n), None if factor is None else self.inverse, jobs)
         size = np.diag(kernel).max(initial=0.0)
+        if not np.isfinite(size):
+            raise ValueError("X holds values so large that their products overflow: scale X down")
         lower, pivots, self.rank, _ = lapack.dpstrf(
             kernel.T, tol=n * np.finfo(float).eps * size, lower=1, overwrite_a=1
         )  # fmt: skip
