@@ -23,6 +23,11 @@ def data(loss, n=40, p=130, seed=0):
     return X, y[loss]
 
 
+@pytest.fixture(autouse=True)
+def whatever_the_size(monkeypatch):
+    monkeypatch.setattr(reduced, "WORTH", 0)
+
+
 @pytest.fixture
 def both(monkeypatch):
     """Fit in the usual way, and with as many features as there are; asserts which is which."""
@@ -53,6 +58,9 @@ def agree(small, direct, least=1.0):
     np.testing.assert_allclose(small.intercepts, direct.intercepts, atol=1e-4)
     np.testing.assert_allclose(small.deviance_ratio, direct.deviance_ratio, atol=1e-6)
     np.testing.assert_allclose(small.null_objective, direct.null_objective, rtol=1e-12)
+    assert small.n_passes == (
+        2 if len(dense(small)) == 1 else 2 * len(ALPHAS)
+    )  # products with X, not with what is smaller
 
 
 @pytest.mark.parametrize("intercept", [False, True])
@@ -144,10 +152,13 @@ def test_a_row_or_two():
         assert path.relative_gaps.max() <= 1e-10
 
 
-@pytest.mark.parametrize("change", [{"l1_ratio": 0.1}, {"lower": -1.0}, {"p": 60}, {"penalty_factor": 0.0}])
+@pytest.mark.parametrize(
+    "change", [{"l1_ratio": 0.1}, {"lower": -1.0}, {"p": 60}, {"penalty_factor": 0.0}, {"worth": 1 << 16}]
+)
 def test_what_is_not_reduced(change, monkeypatch):
-    """L1 penalties, bounds, unpenalised features, and an X that is not wide."""
+    """L1 penalties, bounds, unpenalised features, and an X that is not wide, or small."""
     monkeypatch.setattr(tasks, "solve_reduced", None)
+    monkeypatch.setattr(reduced, "WORTH", change.get("worth", 0))
     X, y = data("logistic", p=change.get("p", 130))
     factor = np.ones(X.shape[1])
     factor[0] = change.get("penalty_factor", 1.0)

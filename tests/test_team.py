@@ -155,8 +155,8 @@ def state_of(X, y, s, loss, most):
     else:
         columns.read_packed(np.ascontiguousarray(X.T))
     total, number = float(s.sum()), losses.NUMBERS[loss]
-    model = Model(columns, n, total, most > 0, False, 0, k + 64, 1.0, sp.issparse(X), 3.0, 8.0)
-    state = Newton(columns, model, number, 1.0, y, s, total, most > 0, False, most, 100)
+    model = Model(columns, n, total, most > 0, False, 0, k + 64, sp.issparse(X), 3.0, 8.0)
+    state = Newton(model, number, 1.0, y, s, most, 100)
     f1, f2 = np.random.default_rng(2).uniform(0.5, 2.0, (2, k))
     state.extend(f1, f2, np.full(k, -np.inf), np.full(k, np.inf), np.ones(k), np.arange(k, dtype=np.int32))
     return state, f2

@@ -29,7 +29,6 @@ class Model:
         bent: bool,
         seed: int,
         most: int,
-        size: float,
         sparse: bool,
         work: float,
         copy_work: float,

@@ -50,21 +50,18 @@ cdef class Model:
         Of the order of coordinate descent; 0: cyclic.
     most : int
         Features that a factor has room for at most.
-    size : float
-        Of a gradient that matters, where no penalty says so.
     sparse : bool
     work, copy_work : float
         Multiplications in the time of one entry of a product, and of copying one.
     """
 
     def __init__(self, ColumnSet columns, Py_ssize_t n, double total, bint centred, bint bent,
-                 unsigned long long seed, Py_ssize_t most, double size, bint sparse, double work, double copy_work):
+                 unsigned long long seed, Py_ssize_t most, bint sparse, double work, double copy_work):
         cdef double[::1] h = np.empty(n)
         cdef double[:, ::1] panel = np.zeros((n if sparse else min(n, TILE), LANES))
         self.columns, self.n, self.total, self.centred, self.bent = columns, n, total, centred, bent
         self.seed, self.work, self.copy_work = seed, work, copy_work
         self.active = ActiveSet(seed, most)
-        self.active.size = size
         self.h, self.panel, self.held = &h[0], &panel[0, 0], {"h": h, "panel": panel}
         self.size = self.capacity = self.ld = 0
         self.gram = np.empty((0, 0))

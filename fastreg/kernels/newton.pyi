@@ -2,12 +2,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastreg._types import Floats
-from fastreg.kernels.columns import ColumnSet
 from fastreg.kernels.model import Model
 
 DONE: int
 WANTS_MODEL: int
 WANTS_MINIMUM: int
+ROW: float
 
 class Newton:
     intercept: float
@@ -37,15 +37,11 @@ class Newton:
     def wanted(self) -> NDArray[np.int32]: ...
     def __init__(
         self,
-        columns: ColumnSet,
         model: Model,
         loss: int,
         parameter: float,
         y: Floats,
         weights: Floats | None,
-        total: float,
-        centred: bool,
-        bent: bool,
         most: int,
         max_iter: int,
     ) -> None: ...
@@ -59,6 +55,7 @@ class Newton:
     def note(self, alpha: float) -> None: ...
     def forget(self) -> None: ...
     def follow(self, alpha: float, l1: float, l2: float) -> None: ...
+    def near_to(self, l1: float) -> NDArray[np.int32]: ...
     def begin(
         self, l1: float, l2: float, goal: float, most: int, only: NDArray[np.int32] | None, everything: bool
     ) -> None: ...

@@ -38,20 +38,18 @@ cdef double STEP_WORK = 4e6     # multiplications in the time of a step, its pro
 cdef double ROW_WORK = 40.0     # and for each row
 cdef double BUDGET = 4e8        # multiplications between two looks at the keyboard
 
+ROW = ROW_WORK
+
 
 cdef class Newton:
     """Rows of one problem, the features that it knows, and a model of the loss on some of them.
 
     Parameters
     ----------
-    columns : ColumnSet
     model : Model
-    loss, parameter, y, weights, total
-        As for `losses.evaluate`; sums over rows are divided by `total`.
-    centred : bool
-        Whether there is an intercept.
-    bent : bool
-        Whether rows may be without curvature.
+        It knows the columns, whether there is an intercept, and what sums over rows are divided by.
+    loss, parameter, y, weights
+        As for `losses.evaluate`.
     most : int
         Features that a model has a Gram matrix for at most.
     max_iter : int
@@ -103,14 +101,16 @@ cdef class Newton:
     cdef double l1, l2, gap, gap_before, inner_goal, spent, shift
     cdef readonly long steps
     cdef long most_steps
-    cdef bint moved, everywhere, all_near, restricted, fresh, looked, opened
+    cdef bint moved, sure, all_near, restricted, fresh, looked, opened
 
-    def __init__(self, ColumnSet columns, Model model, int loss, double parameter, const double[::1] y,
-                 const double[::1] weights, double total, bint centred, bint bent, Py_ssize_t most, long max_iter):
+    def __init__(self, Model model, int loss, double parameter, const double[::1] y, const double[::1] weights,
+                 Py_ssize_t most, long max_iter):
         cdef Py_ssize_t n = y.shape[0]
         cdef double[:, ::1] rows = np.zeros((7, max(n, 1))), trails = np.empty((2, max(n, 1)))
-        self.columns, self.model, self.loss, self.parameter, self.n = columns, model, loss, parameter, n
-        self.total, self.centred, self.bent, self.most, self.max_iter = total, centred, bent, most, max_iter
+        self.model, self.loss, self.parameter, self.n, self.most, self.max_iter = (
+            model, loss, parameter, n, most, max_iter
+        )
+        self.columns, self.total, self.centred, self.bent = model.columns, model.total, model.centred, model.bent
         self.rows, self.held = np.asarray(rows), {"y": y, "weights": weights, "trails": trails}
         self.row, self.trail_z = &rows[0, 0], &trails[0, 0]
         self.y, self.s = &y[0] if n else NULL, NULL if weights is None else &weights[0]
@@ -253,6 +253,12 @@ cdef class Newton:
                 self.list_near()                 # at the gradients of before
                 self.look(self.near, self.count_near)
 
+    def near_to(self, double l1):
+        """(k,) the features that are not far from leaving zero."""
+        self.l1 = l1
+        self.list_near()
+        return np.array(self.integers[2, : self.count_near])
+
     cdef void list_near(self) noexcept nogil:
         cdef Py_ssize_t j
         self.count_near = 0
@@ -313,7 +319,7 @@ cdef class Newton:
         """
         cdef Py_ssize_t k
         self.l1, self.l2, self.goal, self.most_steps = l1, l2, goal, most
-        self.restricted, self.all_near, self.everywhere = only is not None, everything, everything or only is not None
+        self.restricted, self.all_near, self.sure = only is not None, everything, everything or only is not None
         if only is not None:
             memset(self.allowed, 0, self.known)
             self.all_near, self.count_near = False, only.shape[0]
@@ -342,13 +348,13 @@ cdef class Newton:
     cdef int advance(self) noexcept nogil:
         while True:
             if self.phase == JUDGE:
-                if not self.moved or self.steps >= self.most_steps or (self.gap <= self.goal and self.everywhere):
+                if not self.moved or self.steps >= self.most_steps or (self.gap <= self.goal and self.sure):
                     return NOTHING
                 if self.gap > self.goal:
                     self.phase = CHOOSE
                 else:                            # what was far from leaving zero may no longer be
                     self.look(NULL, self.known)
-                    self.gap, self.everywhere = self.gap_of(&self.x, NULL, self.known), True
+                    self.gap, self.sure = self.gap_of(&self.x, NULL, self.known), True
                     self.all_near |= self.gap > self.goal
             elif self.phase == CHOOSE:
                 self.phase = BEGIN
@@ -386,7 +392,7 @@ cdef class Newton:
                 self.close_model()
                 self.look(NULL if self.all_near else self.near, self.known if self.all_near else self.count_near)
                 self.gap = self.gap_near()
-                self.everywhere = self.all_near or self.restricted
+                self.sure = self.all_near or self.restricted
                 self.moved |= self.gap < 0.5 * self.gap_before
                 self.phase = JUDGE
 

@@ -30,19 +30,6 @@ if TYPE_CHECKING:
     from fastreg.selection.cross_validation import CrossValidation
 
 
-def minus_deviance(model: Any, X: Any, y: ArrayLike, sample_weight: Any = None) -> float:
-    """A scorer: twice the mean log likelihood, also where rows of a class are missing."""
-    codes = validation.as_codes(y, model.classes_)
-    return 2.0 * np.average(model.predict_log_proba(X)[np.arange(len(codes)), codes], weights=sample_weight)
-
-
-def minus_log_loss(model: Any, X: Any, y: ArrayLike, sample_weight: Any = None) -> float:
-    return 0.5 * minus_deviance(model, X, y, sample_weight)
-
-
-_LIKELIHOODS = {"deviance": minus_deviance, "neg_log_loss": minus_log_loss}
-
-
 def minus_accuracies(codes: Floats, z: Floats, weights: Floats | None, loss: str) -> Floats:
     """(L,) for decision values (m, L), or (m, L, k), at all alphas."""
     found = z.argmax(axis=2) if z.ndim == 3 else z > 0
@@ -57,8 +44,18 @@ def log_losses(codes: Floats, z: Floats, weights: Floats | None, loss: str) -> F
     return 0.5 * mean_deviances(codes, z, weights, loss)
 
 
-# a scorer takes as long as a fit
+# one call of a scorer takes as long as a fit
 _OF_DECISIONS = {"accuracy": minus_accuracies, "deviance": mean_deviances, "neg_log_loss": log_losses}
+
+
+def scorer_of(error: Callable[..., Floats]) -> Callable[..., float]:
+    """A scorer, also where rows of a class are missing."""
+
+    def score(model: Any, X: Any, y: ArrayLike, sample_weight: Any = None) -> float:
+        codes, decisions = validation.as_codes(y, model.classes_), model.decision_function(X)[:, None]
+        return -float(error(codes, decisions, sample_weight, loss_of(model.classes_))[0])
+
+    return score
 
 
 class GivenLogistic(GivenDecisions, LogisticModel):
@@ -346,7 +343,8 @@ class LogisticRegressionCV(PathSearch, LogisticModel):
         if self.scoring is None:
             return get_scorer("accuracy")
         if isinstance(self.scoring, str):
-            return _LIKELIHOODS.get(self.scoring) or get_scorer(self.scoring)
+            known = _OF_DECISIONS.get(self.scoring)
+            return get_scorer(self.scoring) if known is None else scorer_of(known)
         if not callable(self.scoring):
             raise ValueError(f"scoring={self.scoring!r} must be None, 'deviance', or a scorer.")
         return self.scoring

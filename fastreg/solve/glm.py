@@ -9,14 +9,12 @@ from ..design.lines import COPY_WORK, ENTRY_WORK
 from ..kernels import losses
 from ..kernels.columns import PARTS, ColumnSet
 from ..kernels.model import Model
-from ..kernels.newton import DONE, WANTS_MINIMUM, WANTS_MODEL, Newton
+from ..kernels.newton import DONE, ROW, WANTS_MINIMUM, WANTS_MODEL, Newton
 from .regime import MOSTLY_RIDGE
 from .rounds import Batch, coefficients
 from .run import GOAL, POLISHES, ROUNDING, Run
 from .working import BENT, HIGH, TARGET, G, Pool, Residual, Store, W, grow_model
 
-FAR = 0.85  # of the penalty: a gradient below is looked at last
-ROW = 40  # multiplications of a step for each row
 SHARED = 3e5  # multiplications of a product with all features, from which on threads share it
 LARGE = 700  # features in a sparse model, from which on conjugate gradients beat a Gram matrix;
 MANY = 500  # in a dense one with an L2 penalty alone, where rows are not many more
@@ -67,14 +65,11 @@ class GlmRun(Run):
         without_gram |= task.l1_ratio == 0.0 and p > max(self.many, n // 2)
         self.columns = ColumnSet(n, None if dense else np.empty((PARTS - 1, n)))
         self.model = Model(
-            self.columns, n, self.total, task.fit_intercept, bent, self.seed, p + 64, 0.0, not dense,
+            self.columns, n, self.total, task.fit_intercept, bent, self.seed, p + 64, not dense,
             1.0 if dense else ENTRY_WORK, COPY_WORK,
         )  # fmt: skip
         most = (0 if without_gram else p) if dense else LARGE
-        return Newton(
-            self.columns, self.model, self.number, task.parameter, task.y, task.weights, self.total, task.fit_intercept,
-            bent, most, task.max_iter,
-        )  # fmt: skip
+        return Newton(self.model, self.number, task.parameter, task.y, task.weights, most, task.max_iter)
 
     z, r, h = row(0), row(1), row(2)  # linear predictor; slope with a minus and curvature of the loss, weighted
     w, g, f1, f2, low, high = (feature(k) for k in range(HIGH + 1))  # g: gradients of the loss, with a minus
@@ -207,10 +202,6 @@ class GlmRun(Run):
         self.density = len(self.lanes) / done
         self.l1, self.l2, self.steps, self.solved = l1[:done], l2[:done], steps, solved[:done]
         self.stop = self.k + done
-
-    def near_to(self, l1):
-        """The features that are not far from leaving zero."""
-        return np.flatnonzero((self.w != 0) | (np.abs(self.g) > FAR * l1 * np.minimum(self.f1, 1e300)))
 
     def gap(self, places, l1, l2):
         """Duality gap on some features (None: all that are known), at the present gradients."""

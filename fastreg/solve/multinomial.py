@@ -172,7 +172,7 @@ class Softmax:
                 if run.near is None:
                     run.look(None)
                     if l1 > 0.0:
-                        run.near = run.near_to(l1)
+                        run.near = run.newton.near_to(l1)
                 else:
                     run.look(run.near)
                 products[k] = (run.g * run.w).sum()

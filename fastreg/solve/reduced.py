@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 from scipy.linalg import lapack, solve_triangular
-from scipy.sparse import csc_array
+from scipy.sparse import csc_array, hstack
 
 from ..design import as_design
 from ..design.dense import Dense
@@ -12,11 +12,14 @@ from ..design.packs import dense_gram, full_gram
 from ..kernels import losses
 from .multinomial import Softmax
 from .ridge_data import predict
+from .run import penalty_factors
 from .sample import Sample
 
 MOST = 4_000  # rows of X
-WIDE = 2  # features for each of them, at the most, for which X is taken as it is
+WIDE = 2  # features for each of them, at least
 ROOM = 256 << 20  # bytes that matrices of its rows may take, or half of X if that is more
+WORTH = 1 << 16  # multiplications of a product from which on it pays
+MARGIN = 0.9  # of the tolerance, for the smaller problem: what comes back from it is rounded
 LANES = 24  # solutions that are brought back at a time
 
 
@@ -25,8 +28,8 @@ def reducible(design, tasks):
     n, p = design.n, design.p
     return (
         n <= MOST
-        and p > WIDE * n
-        and design.pass_work > WIDE * n * n
+        and p >= WIDE * n
+        and design.pass_work >= max(WORTH, WIDE * n * n)
         and 24 * n * n <= max(ROOM, design.nbytes // 2)
         and all(
             task.loss != "squared"
@@ -61,7 +64,7 @@ class Reduction:
     """
 
     def __init__(self, design, factor, jobs):
-        self.design, self.jobs = design, jobs
+        self.design, self.jobs, self.passes = design, jobs, 0  # products X'A
         self.inverse = np.ones(design.p) if factor is None else 1.0 / factor
         across, n = as_design(design.X.T), design.n
         if design.dense:
@@ -88,6 +91,7 @@ class Reduction:
 
     def correlations(self, A):
         """(p, m) X'A, columns of X as the design reads them."""
+        self.passes += 1
         return self.design.correlations(A, self.jobs) if self.design.dense else self.design.X.T @ A
 
     def predictors(self, W):
@@ -104,13 +108,16 @@ class Reduction:
 
 def solve_reduced(design, tasks, jobs, solve):
     """Solve tasks for which `reducible` holds; `solve(design, tasks)` solves smaller ones, or these as they are."""
-    solutions, alike = [None] * len(tasks), {}
+    solutions, alike, passes = [None] * len(tasks), {}, 0
     for k, task in enumerate(tasks):
         key = id(task.penalty_factor), task.standardize, id(task.weights) if task.standardize else 0
         alike.setdefault(key, []).append(k)
     for some in alike.values():  # tasks with the same metric share a matrix
-        reduction = Reduction(design, metric(design, tasks[some[0]], jobs), jobs)
-        small = [replace(tasks[k], standardize=False, penalty_factor=None, coef_init=None) for k in some]
+        first = tasks[some[0]]
+        sample = Sample(design, first.weights, first.fit_intercept, jobs, keeps_gram=False)
+        reduction = Reduction(design, penalty_factors(first, sample)[1], jobs)
+        plain = {"standardize": False, "penalty_factor": None, "coef_init": None}
+        small = [replace(tasks[k], tol=MARGIN * tasks[k].tol, **plain) for k in some]
         for k, solution in zip(some, solve(reduction.small, small), strict=True):
             task = tasks[k]
             bring = bring_classes_back if task.loss == "multinomial" else bring_back
@@ -118,17 +125,11 @@ def solve_reduced(design, tasks, jobs, solve):
             bound = task.tol * solution.null_objective
             if ((solutions[k].dual_gaps > bound) & (solution.dual_gaps <= bound)).any():  # inner products lack digits
                 solutions[k] = solve(design, [task])[0]
+                reduction.passes += solutions[k].n_passes
+        passes += reduction.passes
+    for solution in solutions:
+        solution.n_passes = passes
     return solutions
-
-
-def metric(design, task, jobs):
-    """(p,) factors of the L2 penalty, or None: ones."""
-    if not task.standardize:
-        return task.penalty_factor
-    spread = Sample(design, task.weights, task.fit_intercept, jobs, keeps_gram=False).standard_deviations()
-    factor = 1.0 if task.penalty_factor is None else task.penalty_factor
-    with np.errstate(invalid="ignore"):  # a constant column is excluded, whatever its factor
-        return np.where(spread > 0, factor * spread**2, np.inf)
 
 
 def bring_back(reduction, task, solution):
@@ -152,8 +153,8 @@ def bring_back(reduction, task, solution):
         gaps[at] = reduction.misfit(R, W, task.alphas[at], total_weight(task))
         if design.shift is not None:
             levels[at] -= design.shift @ W
-        parts.append(W)
-    coefs = by_columns(parts)
+        parts.append(csc_array(W))
+    coefs = hstack(parts, format="csc")
     return replace(
         solution, indptr=coefs.indptr, indices=coefs.indices, values=coefs.data, n_features=design.p, intercepts=levels,
         dual_gaps=gaps,
@@ -177,13 +178,8 @@ def bring_classes_back(reduction, task, solution):
         if task.fit_intercept:  # a constant in all of them changes nothing
             levels[i] -= levels[i].mean()
         for part, w in zip(parts, W.T, strict=True):
-            part.append(w[:, None])
-    return replace(solution, coefs=[by_columns(part) for part in parts], intercepts=levels, dual_gaps=gaps)
-
-
-def by_columns(parts):
-    """Parts (p, m) of a dense matrix as one csc_array, without zeros."""
-    return csc_array(np.hstack(parts))
+            part.append(csc_array(w[:, None]))
+    return replace(solution, coefs=[hstack(part, format="csc") for part in parts], intercepts=levels, dual_gaps=gaps)
 
 
 def total_weight(task):

@@ -29,15 +29,7 @@ class Run:
 
     def __init__(self, task, sample, target, response):
         self.task, self.sample, self.target = task, sample, target
-        factor = task.penalty_factor
-        self.factor1 = None if factor is None else factor.copy()  # (p,), None: ones
-        self.factor2 = factor
-        if task.standardize:
-            spread = sample.standard_deviations()
-            v = 1.0 if factor is None else factor
-            with np.errstate(invalid="ignore"):  # a constant column is excluded, whatever its factor
-                self.factor1 = np.where(spread > 0, v * spread, np.inf)
-                self.factor2 = np.where(spread > 0, v * spread**2, np.inf)
+        self.factor1, self.factor2 = penalty_factors(task, sample)
         self.free = np.empty(0, np.intp) if self.factor1 is None else np.flatnonzero(self.factor1 == 0)
         self.norm = None  # (p,) of the columns, needed where some are unpenalised
         seed = 0 if task.random_state is None else 2 * task.random_state + 1
@@ -556,6 +548,17 @@ class Run:
 
     def l2_at(self, k):
         return (1.0 - self.task.l1_ratio) * self.ladder[k]
+
+
+def penalty_factors(task, sample):
+    """(p,) factors of the L1 and of the L2 penalty on the columns as they are; None: ones."""
+    factor = task.penalty_factor
+    if not task.standardize:
+        return None if factor is None else factor.copy(), factor
+    spread = sample.standard_deviations()
+    v = 1.0 if factor is None else factor
+    with np.errstate(invalid="ignore"):  # a constant column is excluded, whatever its factor
+        return np.where(spread > 0, v * spread, np.inf), np.where(spread > 0, v * spread**2, np.inf)
 
 
 def sample_squares(sample):

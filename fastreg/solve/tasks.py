@@ -50,7 +50,7 @@ def solve_tasks(
     ValueError
         If X holds NaN or infinity, or a given Gram matrix is not that of X.
     """
-    if isinstance(precompute, str) and reducible(design, tasks):
+    if reducible(design, tasks):
         jobs = jobs_for(design, tasks, n_jobs)
         return solve_reduced(
             design, tasks, jobs, lambda design, tasks: solve_directly(design, tasks, "auto", n_jobs, progress)
