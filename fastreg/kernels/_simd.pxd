@@ -1,4 +1,4 @@
-"""The C header of wide loops, as Cython sees it; `simd` is filled in by `simd_init`, once per module."""
+"""The C header of wide loops, as Cython sees it, and `simd`, the loops that this machine runs, for all kernels."""
 
 from libc.stdint cimport int32_t, int64_t
 
@@ -54,9 +54,10 @@ cdef extern from "simd.h" nogil:
         void (*exp)(Py_ssize_t n, const double* x, double* out) noexcept nogil
         void (*log1p)(Py_ssize_t n, const double* x, double* out) noexcept nogil
 
-    SimdTable simd "fr_simd"
     void prefetch "FR_PREFETCH"(const void* address)
-    int simd_init "fr_simd_init"()
     void row_of "fr_row"(const Matrix*, Py_ssize_t i, const Py_ssize_t* idx, Py_ssize_t first, Py_ssize_t count,
                          double* buffer)
     const double* column "fr_column"(const Matrix*, Py_ssize_t j, Py_ssize_t row, Py_ssize_t count, double* buffer)
+
+
+cdef SimdTable simd

@@ -10,12 +10,9 @@ from libc.math cimport INFINITY, fabs
 from libc.stdlib cimport qsort
 from libc.string cimport memcpy, memset
 
-from ._simd cimport simd, simd_init
+from ._simd cimport simd
 from .cell cimport NEGATIVE, POSITIVE, Kink, SignCell, by_t, shuffle
 from .factor cimport factor_solve
-
-if simd_init() != 0:
-    raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
 
 cdef enum:
     ROUNDS = 40            # guesses of the active set for one alpha before monotone steps take over

@@ -9,13 +9,11 @@ kept while features enter and leave.  P lists those that a bound holds, other th
 from libc.math cimport fabs, sqrt
 from libc.string cimport memcpy
 
-from ._simd cimport simd, simd_init
+from ._simd cimport simd
 from .factor cimport BLOCK, factor_append, factor_drop, factor_solve
 
 import numpy as np
 
-if simd_init() != 0:
-    raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
 
 cdef double SLACK = 1e-11      # of the penalty: a gradient above it by less is taken to be on it
 cdef double ROUNDING = 1e-15   # of a sum of products, relative to their size

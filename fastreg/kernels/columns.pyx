@@ -5,7 +5,7 @@ What the parts are depends on the columns alone, so that the bits do not depend 
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
-from ._simd cimport integer, real, simd, simd_init
+from ._simd cimport integer, real, simd
 from .columns cimport MOST_PARTS, Columns, TeamState, run_parts
 
 PARTS = MOST_PARTS
@@ -17,8 +17,6 @@ cdef extern from "team.h" nogil:
     void help_out "fr_team_help"(TeamState* team)
     void set_open "fr_team_open"(TeamState* team, int open)
 
-if simd_init() != 0:
-    raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
 
 cdef enum:
     PART = 15_000           # sparse entries that are worth a part of their own, for sums also n rows,

@@ -7,10 +7,7 @@ which a coordinate's gradient takes one dot product (Scheinberg & Tang 2016, sec
 """
 from libc.math cimport fabs
 
-from ._simd cimport simd, simd_init
-
-if simd_init() != 0:
-    raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
+from ._simd cimport simd
 
 
 def descend(

@@ -7,10 +7,7 @@ runs over contiguous memory.
 from libc.math cimport sqrt
 from libc.string cimport memcpy, memmove, memset
 
-from ._simd cimport simd, simd_init
-
-if simd_init() != 0:
-    raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
+from ._simd cimport simd
 
 
 cdef int factor_append(

@@ -6,10 +6,7 @@ any order, duplicates adding up.  Panels are C-ordered arrays (n, 8).  Nothing h
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
-from ._simd cimport Entries, integer, real, simd, simd_init
-
-if simd_init() != 0:
-    raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
+from ._simd cimport Entries, integer, real, simd
 
 
 cdef Entries as_entries(const integer[::1] index, const real[::1] value) noexcept nogil:

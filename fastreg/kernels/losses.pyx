@@ -10,11 +10,8 @@ that nothing cancels (Fenchel-Young).  For v = u it is zero.
 """
 from libc.math cimport INFINITY, exp, fabs, log, log1p
 
-from ._simd cimport simd, simd_init
+from ._simd cimport simd
 from .columns cimport MOST_PARTS, TeamState, run_parts
-
-if simd_init() != 0:
-    raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
 
 cdef enum:
     POISSON = 1            # in NUMBERS

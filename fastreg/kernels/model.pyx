@@ -8,13 +8,10 @@ from libc.string cimport memset
 
 import numpy as np
 
-from ._simd cimport Matrix, simd, simd_init
+from ._simd cimport Matrix, simd
 from .active cimport ActiveSet
 from .columns cimport ColumnSet, Columns, dot, entries_of, entry_row, entry_value, start_of, stop_of
 from .features cimport Features, point_to, widened
-
-if simd_init() != 0:
-    raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
 
 cdef enum:
     TILE = 128                  # rows of packed columns that stay in L1 while they meet

@@ -6,10 +6,7 @@ over row tiles in a fixed order.  Nothing here allocates, raises or warns.
 """
 from libc.string cimport memcpy, memset
 
-from ._simd cimport FR_TILE, Matrix, column, prefetch, real, row_of, simd, simd_init
-
-if simd_init() != 0:
-    raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
+from ._simd cimport FR_TILE, Matrix, column, prefetch, real, row_of, simd
 
 simd_level = simd.name.decode()
 

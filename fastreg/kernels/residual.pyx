@@ -14,14 +14,12 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport qsort
 from libc.string cimport memcpy, memset
 
-from ._simd cimport integer, real, simd, simd_init
+from ._simd cimport integer, real, simd
 from .cell cimport Kink, by_t, shuffle
 from .columns cimport MOST_PARTS, Columns, Team, axpy, combine, copy, correlate, dot, entries_of
 
 import numpy as np
 
-if simd_init() != 0:
-    raise ImportError("FASTREG_SIMD must be baseline, avx2 or avx512, and this machine must have it")
 
 cdef enum:
     MOST_PRODUCTS = 1000   # of a Newton step
