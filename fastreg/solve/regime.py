@@ -14,7 +14,7 @@ LOOKS = 10  # products with a feature for each alpha that is solved on residuals
 MOSTLY_RIDGE = 0.5  # an l1_ratio below which supports are expected to outgrow the rows of a wide X
 LANES = 24
 EACH = 8  # lanes for each of many problems: with fewer of them there are more rounds
-PANELS = 16 << 20  # bytes that panels may take, or a sixth of X if that is more
+PANELS = 16 << 20  # bytes that panels may take, or a sixth of X (a twelfth if it is sparse) if that is more
 
 
 class Plan:
@@ -32,7 +32,7 @@ class Plan:
         self.design, self.precompute = design, precompute
         self.memory = max(design.nbytes // 4, 256 << 20)  # bytes of working memory
         n, p = design.n, design.p
-        most = max(8, max(design.nbytes // 6, PANELS) // (8 * (n + p)) // 8 * 8)
+        most = max(8, max(design.nbytes // (6 if design.dense else 12), PANELS) // (8 * (n + p)) // 8 * 8)
         wanted = 120 if design.pass_work <= 2_000_000 else LANES  # a small X: the fewer rounds the better
         self.lanes = min(most, max(wanted, EACH * len(tasks)))
         # what a problem keeps while it is solved: some vectors over the features, and the factor of its support
