@@ -25,6 +25,7 @@ cdef enum:                      # what comes next
     JUDGE, CHOOSE, BEGIN, RESUME, STEP, MOVE, END
 
 cdef enum:
+    LOGISTIC = 0                # as in `losses.NUMBERS`
     REALS = 16                  # rows of the table of features
     INTEGERS = 6
 
@@ -36,6 +37,10 @@ cdef double FLAT = 1e-100       # mean curvature below which there is none
 cdef double MOST = 1e300        # stands for an infinite penalty factor where it meets a zero
 cdef double STEP_WORK = 4e6     # multiplications in the time of a step, its products aside,
 cdef double ROW_WORK = 40.0     # and for each row
+cdef double SAFE = 1e-3         # of a secant's curvature: rows on the wrong side count with as much, until steps fall short
+cdef double FAR_OFF = 2.0       # linear predictors beyond are far on the wrong side
+cdef double SHORT = 0.25        # steps of less of their length
+cdef double QUADRATIC = 1e-3    # of the loss: a part of the gap below is taken from the curvatures
 cdef double BUDGET = 4e8        # multiplications between two looks at the keyboard
 
 ROW = ROW_WORK
@@ -99,6 +104,8 @@ cdef class Newton:
     cdef unsigned char* allowed
     cdef int phase
     cdef double l1, l2, gap, gap_before, inner_goal, spent, shift
+    cdef double guard                       # of a secant's curvature, that rows on the wrong side have at least
+    cdef double reached                     # share of the last step
     cdef readonly long steps
     cdef long most_steps
     cdef bint moved, sure, all_near, restricted, fresh, looked, opened
@@ -115,7 +122,7 @@ cdef class Newton:
         self.row, self.trail_z = &rows[0, 0], &trails[0, 0]
         self.y, self.s = &y[0] if n else NULL, NULL if weights is None else &weights[0]
         self.known = self.capacity = 0
-        self.kappa, self.stretch = 1.0, -1.0
+        self.kappa, self.stretch, self.guard = 1.0, -1.0, SAFE
         self.reserve(32)
 
     def reserve(self, Py_ssize_t capacity):
@@ -216,12 +223,13 @@ cdef class Newton:
         cdef double gap = gap_parts(x, places, count, self.l1, self.l2, &self.kappa), short = 1.0 - self.kappa
         if short > 0.0:
             gap += short * self.others
-            if self.bent:                        # what rows without curvature add is of first order
+            if not self.bent and self.stretch < 0.0:
+                self.stretch = stretch_of(self.row_of(1), self.row_of(2), self.n) / self.total
+            # what rows without curvature, or next to none, add is of first order
+            if self.bent or 0.5 * short * short * self.stretch > QUADRATIC * self.value / self.total:
                 gap += diverge(self.loss, self.parameter, self.n, self.y, self.s, self.row_of(0), self.row_of(1), NULL,
                                self.kappa) / self.total
             else:
-                if self.stretch < 0.0:
-                    self.stretch = stretch_of(self.row_of(1), self.row_of(2), self.n) / self.total
                 gap += 0.5 * short * short * self.stretch
         if self.ahead != 0.0:
             gap += self.ahead * self.ahead * self.total / self.sum_h
@@ -425,6 +433,14 @@ cdef class Newton:
         self.spent += STEP_WORK + ROW_WORK * self.n + 3.0 * self.model.product_work()
         self.steps += 1
         self.moved = self.move()
+        if self.guard < 1.0 and self.reached < SHORT and self.loss == LOGISTIC:
+            self.guard = 1.0
+            if not self.moved:                   # no way along this model: make a safer one
+                self.moved = self.fresh = True
+                self.choose_again()
+                return True
+        elif self.reached == 1.0:
+            self.guard = max(SAFE, 0.1 * self.guard)
         if not self.moved:
             return False
         self.looked = True
@@ -450,6 +466,7 @@ cdef class Newton:
         cdef double shift = 0.0, slope, size = self.value / self.total, t
         cdef Rows rows
         cdef Change change
+        self.reached = 1.0
         if self.n == 0:
             return False
         if self.centred:
@@ -474,7 +491,7 @@ cdef class Newton:
         rows.loss, rows.parameter, rows.n, rows.y, rows.s = self.loss, self.parameter, self.n, self.y, self.s
         rows.z, rows.line = self.row_of(0), self.row + 6 * self.n
         rows.ahead, rows.r, rows.h = self.row_ahead(0), self.row_ahead(1), self.row_ahead(2)
-        t = search(&rows, self.columns.x.team, &change, self.value, slope, size)
+        t = self.reached = search(&rows, self.columns.x.team, &change, self.value, slope, size)
         if t == 0.0:
             return False
         for j in range(k):
@@ -554,7 +571,27 @@ cdef class Newton:
             self.inside[self.model.places[k]] = -1
         self.model.clear(without_gram)
         self.opened = True
-        return self.model.bend(self.row_of(2), self.s)
+        if not self.model.bend(self.row_of(2), self.s):
+            return False
+        if self.loss == LOGISTIC:
+            self.be_safe()
+        return True
+
+    cdef void be_safe(self) noexcept nogil:
+        """Rows far on the wrong side have next to no curvature and a slope: a step would throw them to the other side.
+
+        In the model they have a share of the curvature of a secant, the line of their slopes from here to z = 0.
+        """
+        cdef Py_ssize_t i
+        cdef const double* z = self.row_of(0)
+        cdef const double* r = self.row_of(1)
+        cdef double secant
+        for i in range(self.n):
+            if z[i] * r[i] < -FAR_OFF * fabs(r[i]):
+                secant = self.guard * (fabs(r[i]) - 0.5 * (1.0 if self.s == NULL else self.s[i])) / fabs(z[i])
+                if secant > self.model.h[i]:
+                    self.model.sum += secant - self.model.h[i]
+                    self.model.h[i] = secant
 
     cdef void take_in(self) noexcept nogil:
         cdef Py_ssize_t k

@@ -31,7 +31,9 @@ SLOW = 0.05  # of the gap so many cycles ago: classes pull at each other
 PRODUCTS = 500  # of a Newton step
 CLOSE = 1e-6  # of the gradient: what such a step leaves of it
 TRIES = 12  # of its length
-LONGEST = 20.0  # change of a linear predictor in such a step: beyond, its curvature tells nothing
+SHORT = 0.25  # steps of less of their length
+SAFE = 1e-3  # of a secant's curvature: rows on the wrong side count with as much, until steps fall short
+FAR_OFF = 0.1  # probability of a row's class, below which it is far on the wrong side
 
 
 class Softmax:
@@ -54,7 +56,7 @@ class Softmax:
         self.runs = [GlmRun(self.one_against_others(k), self.pool, 0, many=self.design.p) for k in range(self.K)]
         self.Z = np.zeros((self.K, self.n))
         self.intercepts = np.zeros(self.K)
-        self.passes, self.left = 0, task.max_iter
+        self.passes, self.left, self.guard = 0, task.max_iter, SAFE
         for run in self.runs:
             run.size = 1.0
         first = self.runs[0]
@@ -255,6 +257,8 @@ class Softmax:
         R = self.residuals(P)
 
         H = P * (1.0 - P) if s is None else s * P * (1.0 - P)
+        far, ahead, more = self.far_off(P, R)
+        H[:, far] += more * ahead**2
         means, diagonal = [], []
         for k in range(K):
             part, numbers = store.part(features[k])
@@ -282,10 +286,12 @@ class Softmax:
             return np.concatenate([*parts, sums]) / self.total
 
         def curve(v):
-            T = P * spread(v)
+            lines = spread(v)
+            T = P * lines
             T -= P * T.sum(axis=0)
             if s is not None:
                 T *= s
+            T[:, far] += ahead * (more * (ahead * lines[:, far]).sum(axis=0))
             out = gather(T)
             out[:size] += l2 * f2 * v[:size]
             return out
@@ -309,8 +315,6 @@ class Softmax:
             z = b / scale
             rho, before = (b * z).sum(), rho
             direction = z + rho / before * direction
-        longest = np.abs(spread(d)).max(initial=0.0)
-        d *= min(1.0, LONGEST / longest) if longest > 0.0 else 1.0
         kept, level, now = self.Z, self.intercepts, self.objective(W, l1, l2)
         told = (slope * d).sum() > ROUNDING * now  # whether the objective can tell a step from rounding
         for t in 0.5 ** np.arange(TRIES):
@@ -325,9 +329,26 @@ class Softmax:
             if not told or self.objective(tried, l1, l2) < now:
                 for run, row in zip(self.runs, tried, strict=True):
                     run.w[:] = row
+                self.guard = max(SAFE, 0.1 * self.guard) if t == 1.0 else 1.0 if t < SHORT else self.guard
                 return count
-        self.Z, self.intercepts = kept, level
+        self.Z, self.intercepts, self.guard = kept, level, 1.0
         return count
+
+    def far_off(self, P, R):
+        """Rows far on the wrong side, that have a slope and next to no curvature, so that a step would throw them far.
+
+        Returns (the rows, derivatives (K, rows) of what their class is ahead of the others by, curvatures (rows,) along
+        these that a model is to have more of): a share of those of a secant, as `Newton` has them.
+        """
+        s, rows = self.task.weights, np.arange(self.n)
+        r, p = R[self.codes, rows], P[self.codes, rows]
+        far = np.flatnonzero(p < FAR_OFF if s is None else (p < FAR_OFF) & (s > 0.0))
+        r, p, s = r[far], p[far], 1.0 if s is None else s[far]
+        secant = self.guard * (r - 0.5 * s) / np.log(r / s / np.maximum(p, 1e-300))
+        more = np.maximum(secant - p * r, 0.0)
+        ahead = -P[:, far] * s / r
+        ahead[self.codes[far], np.arange(len(far))] = 1.0
+        return far, ahead, more
 
     def objective(self, W, l1, l2):
         """At coefficients W (K, m) whose linear predictors are Z."""
