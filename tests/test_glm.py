@@ -13,6 +13,7 @@ from scipy import sparse
 from scipy.optimize import root
 
 from fastreg import ConvergenceWarning, Problem, fit_path, fit_paths
+from fastreg.solve import glm
 
 LOSSES = ["logistic", "poisson", "squared_hinge", "huber"]
 BINARY = ["logistic", "squared_hinge"]
@@ -633,6 +634,24 @@ def test_separable_data_down_to_small_alphas(storage, loss, l1_ratio):
         z = X[:, 0] - X[:, 1]
         y = {"poisson": 5.0 * (z > 0), "huber": z}.get(loss, (z > 0).astype(float))
         fit(STORAGES[storage](X), y, loss=loss, alphas=12, eps=1e-5, l1_ratio=l1_ratio)
+
+
+@pytest.mark.parametrize("size", [30, 1000])
+@pytest.mark.parametrize("large", [None, 5])
+@pytest.mark.parametrize("storage", ["F", "csr"])
+def test_rows_far_on_the_wrong_side(storage, large, size, monkeypatch):
+    """They have a slope and no curvature, and the rarer class has no probability that can be represented."""
+    if large is not None:
+        monkeypatch.setattr(glm, "LARGE", large)
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        X = rng.poisson(0.3, (200, 40)).astype(float)
+        w = rng.normal(size=40)
+        y = (X @ w + rng.logistic(size=200) > 0).astype(float)
+        X[:3] *= size
+        y[:3] = X[:3] @ w < 0
+        path = fit(STORAGES[storage](X), y, loss="logistic", alphas=[1e-3], coef_init=w)
+        assert path.n_iter.max() <= 100
 
 
 @every_loss

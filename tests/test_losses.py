@@ -326,6 +326,15 @@ def test_a_divergence_is_what_the_conjugates_say(loss, kappa, scale):
         assert abs(found - expected) <= 1e-9 * expected + 10 * slack, (i, found, expected)
 
 
+def test_a_divergence_where_a_probability_has_vanished():
+    """kappa = 1/2 at y = 1 and z = -1000: u = -1, v = -1/2, and f* of these is 0 and -log 2."""
+    z, y = np.array([-1000.0, 1000.0]), np.array([1.0, 0.0])
+    for k, r in enumerate((1.0, -1.0)):
+        found = losses.divergence(0, 0.0, y[[k]], None, z[[k]], np.array([r]), None, 0.5)
+        assert_allclose(found, 500.0 - np.log(2.0), rtol=1e-15)
+        assert losses.divergence(0, 0.0, 1.0 - y[[k]], None, z[[k]], np.zeros(1), None, 0.5) == 0.0
+
+
 @every_loss
 def test_a_divergence_adds_up_with_weights(loss):
     y, z = sample(loss, 300, spread=0.5)

@@ -632,6 +632,16 @@ def test_anything(seed):
     assert path.n_iter.max() <= (10_000 if seed in SLOW else 5_000)
 
 
+@pytest.mark.parametrize("storage", ["F", "csr"])
+def test_counts_over_four_decades(storage):
+    rng = np.random.default_rng(0)
+    n, p, K = 300, 100, 4
+    X = np.floor(rng.pareto(0.6, (n, p)) * (rng.random((n, p)) < 0.1)).clip(0, 2e4)
+    Z = np.log1p(X) @ (rng.normal(size=(p, K)) * (rng.random((p, 1)) < 0.3))
+    path = fit(STORAGES[storage](X), response(Z, rng), alphas=10, eps=1e-3)
+    assert path.n_iter.max() <= 1000
+
+
 # --- results ---------------------------------------------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ cdef double DECREASE = 1e-4  # of the decrease that the slope promises: enough
 cdef double NOISE = 1e-9   # of the objective: a change below may be rounding
 cdef double FLATTER = 0.8  # of the slope: it has fallen
 cdef double EDGE = 1e-12   # a dual point that is outside by less is on the edge, but for rounding
+cdef double RARE = 1e-200  # a probability below is known by its logarithm
 
 ctypedef double (*Run)(Py_ssize_t n, double parameter, const double* y, const double* z, const double* s, double* r,
                        double* h) noexcept nogil
@@ -89,7 +90,7 @@ cdef inline double above(double a, double t) noexcept nogil:
 cdef double logistic_gap(Py_ssize_t n, double parameter, const double* y, const double* z, const double* u,
                          const double* v, const double* s) noexcept nogil:
     cdef double e[RUN]
-    cdef double total = 0.0, p, q, new
+    cdef double total = 0.0, p, q, new, rare
     cdef Py_ssize_t i
     for i in range(n):
         e[i] = -fabs(z[i])
@@ -101,6 +102,12 @@ cdef double logistic_gap(Py_ssize_t n, double parameter, const double* y, const 
         new = v[i] + y[i]
         if new < -EDGE or new > 1.0 + EDGE:
             return INFINITY
+        if e[i] < RARE:                          # the rarer outcome's probability may have vanished, its logarithm not
+            rare = min(max(new if z[i] < 0.0 else -v[i] + (1.0 - y[i]), 0.0), 1.0)
+            if rare > 0.0 and v[i] != u[i]:
+                new = rare * (log(rare) + fabs(z[i])) + (1.0 - rare) * log1p(-rare) if rare < 1.0 else fabs(z[i])
+                total += (1.0 if s == NULL else s[i]) * max(new, 0.0)
+            continue
         total += (1.0 if s == NULL else s[i]) * (above(p, (v[i] - u[i]) / p) + above(q, (u[i] - v[i]) / q))
     return total
 

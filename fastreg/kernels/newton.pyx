@@ -37,7 +37,7 @@ cdef double FLAT = 1e-100       # mean curvature below which there is none
 cdef double MOST = 1e300        # stands for an infinite penalty factor where it meets a zero
 cdef double STEP_WORK = 4e6     # multiplications in the time of a step, its products aside,
 cdef double ROW_WORK = 40.0     # and for each row
-cdef double SAFE = 1e-3         # of a secant's curvature: rows on the wrong side count with as much, until steps fall short
+cdef double SAFE = 1e-3         # of a secant's curvature: what rows on the wrong side have, until steps fall short
 cdef double FAR_OFF = 2.0       # linear predictors beyond are far on the wrong side
 cdef double SHORT = 0.25        # steps of less of their length
 cdef double QUADRATIC = 1e-3    # of the loss: a part of the gap below is taken from the curvatures
@@ -370,7 +370,9 @@ cdef class Newton:
                     return MODEL
             elif self.phase == BEGIN:
                 self.open_model()
-                self.gap_before, self.inner_goal = self.gap, max(0.5 * self.goal, INNER * self.gap)
+                self.gap_before, self.inner_goal = self.gap, 0.5 * self.goal
+                if self.gap < INFINITY:
+                    self.inner_goal = max(self.inner_goal, INNER * self.gap)
                 self.fresh = self.looked = False
                 self.moved = True
                 self.inner_gap = self.gap_of(&self.model.x, NULL, self.model.size)

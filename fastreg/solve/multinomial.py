@@ -8,6 +8,7 @@ solution is the K residuals together.
 """
 
 import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.sparse import csc_array
 
 from ..design.blocks import aligned
@@ -28,8 +29,12 @@ STEPS = 100  # to the intercepts
 LOOSE = 1e-3  # relative gap that is good enough on the way to an alpha
 MEMORY = 5  # cycles that an extrapolation looks back
 SLOW = 0.05  # of the gap so many cycles ago: classes pull at each other
-PRODUCTS = 500  # of a Newton step
-CLOSE = 1e-6  # of the gradient: what such a step leaves of it
+PRODUCTS = 500  # of a Newton step, at most,
+FEW = 100  # and where there is room for the Hessian
+DIRECT = 1_500  # coefficients of which the Hessian is formed, at most,
+ENTRIES = 8_000_000  # and that many times the rows
+LEAST = 1e-12  # of its diagonal, is added to it: what classes have in common has no curvature
+CLOSE = 1e-3  # of the gradient: what such a step leaves of it
 TRIES = 12  # of its length
 SHORT = 0.25  # steps of less of their length
 SAFE = 1e-3  # of a secant's curvature: rows on the wrong side count with as much, until steps fall short
@@ -57,6 +62,7 @@ class Softmax:
         self.Z = np.zeros((self.K, self.n))
         self.intercepts = np.zeros(self.K)
         self.passes, self.left, self.guard = 0, task.max_iter, SAFE
+        self.stiff = False  # whether conjugate gradients came to no end
         for run in self.runs:
             run.size = 1.0
         first = self.runs[0]
@@ -304,7 +310,16 @@ class Softmax:
         d, z, slope = np.zeros(len(b)), b / scale, b.copy()
         direction, rho, count = z.copy(), (b * z).sum(), 0
         enough = CLOSE**2 * rho
-        while rho > enough and count < min(PRODUCTS, self.left):
+        room = size <= DIRECT and size * self.n <= ENTRIES
+        if room and self.stiff:
+            H = self.hessian(features, means, P, far, ahead, more)
+            H.ravel()[:: len(H) + 1] += np.concatenate([l2 * f2, np.zeros(len(H) - size)]) + LEAST * scale[: len(H)]
+            try:
+                d[: len(H)] = cho_solve(cho_factor(H, lower=True, overwrite_a=True), b[: len(H)])
+                rho, count = 0.0, 1
+            except LinAlgError:  # rounding
+                pass
+        while rho > enough and count < min(FEW if room else PRODUCTS, self.left):
             h = curve(direction)
             bend = (direction * h).sum()
             count += 1
@@ -315,6 +330,7 @@ class Softmax:
             z = b / scale
             rho, before = (b * z).sum(), rho
             direction = z + rho / before * direction
+        self.stiff |= rho > enough and count >= FEW
         kept, level, now = self.Z, self.intercepts, self.objective(W, l1, l2)
         told = (slope * d).sum() > ROUNDING * now  # whether the objective can tell a step from rounding
         for t in 0.5 ** np.arange(TRIES):
@@ -333,6 +349,29 @@ class Softmax:
                 return count
         self.Z, self.intercepts, self.guard = kept, level, 1.0
         return count
+
+    def hessian(self, features, means, P, far, ahead, more):
+        """That of `newton`'s model over the coefficients in use, then the intercepts, but for the L2 penalty."""
+        s = 1.0 if self.task.weights is None else self.task.weights
+        owner = np.repeat(np.arange(self.K), [len(some) for some in features])
+        size = len(owner)
+        count = size + self.K * self.task.fit_intercept
+        lines = np.zeros((count, self.n))
+        for line, feature in zip(lines, np.concatenate(features), strict=False):
+            self.pool.store.add(np.array([feature]), np.ones(1), line)
+        if self.task.fit_intercept:
+            lines[:size] -= np.concatenate(means)[:, None]
+            lines[size:], owner = 1.0, np.concatenate([owner, np.arange(self.K)])
+        H = np.zeros((count, count))
+        for k in range(self.K):
+            some = np.flatnonzero(owner == k)
+            H[np.ix_(some, some)] = (lines[some] * (s * P[k])) @ lines[some].T
+        moved = lines[:, far] * ahead[owner]
+        H += (moved * more) @ moved.T
+        lines *= np.sqrt(s) * P[owner]
+        H -= lines @ lines.T
+        H /= self.total
+        return H
 
     def far_off(self, P, R):
         """Rows far on the wrong side, that have a slope and next to no curvature, so that a step would throw them far.
