@@ -40,7 +40,7 @@ cdef double ROW_WORK = 40.0     # and for each row
 cdef double SAFE = 1e-3         # of a secant's curvature: what rows on the wrong side have, until steps fall short
 cdef double FAR_OFF = 2.0       # linear predictors beyond are far on the wrong side
 cdef double SHORT = 0.25        # steps of less of their length
-cdef double QUADRATIC = 1e-3    # of the loss: a part of the gap below is taken from the curvatures
+cdef double QUADRATIC = 0.5     # of the loss: a part of the gap that curvatures make larger has to be computed
 cdef double BUDGET = 4e8        # multiplications between two looks at the keyboard
 
 ROW = ROW_WORK
@@ -225,7 +225,7 @@ cdef class Newton:
             gap += short * self.others
             if not self.bent and self.stretch < 0.0:
                 self.stretch = stretch_of(self.row_of(1), self.row_of(2), self.n) / self.total
-            # what rows without curvature, or next to none, add is of first order
+            # what rows without curvature add is of first order, and much less than next to none would make it
             if self.bent or 0.5 * short * short * self.stretch > QUADRATIC * self.value / self.total:
                 gap += diverge(self.loss, self.parameter, self.n, self.y, self.s, self.row_of(0), self.row_of(1), NULL,
                                self.kappa) / self.total
