@@ -8,6 +8,8 @@ DONE: int
 WANTS_MODEL: int
 WANTS_MINIMUM: int
 ROW: float
+SAFE_SHARE: float
+SHORT_STEP: float
 
 class Newton:
     intercept: float

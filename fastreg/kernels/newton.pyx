@@ -43,7 +43,7 @@ cdef double SHORT = 0.25        # steps of less of their length
 cdef double QUADRATIC = 0.5     # of the loss: a part of the gap that curvatures make larger has to be computed
 cdef double BUDGET = 4e8        # multiplications between two looks at the keyboard
 
-ROW = ROW_WORK
+ROW, SAFE_SHARE, SHORT_STEP = ROW_WORK, SAFE, SHORT
 
 
 cdef class Newton:

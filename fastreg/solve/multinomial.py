@@ -15,6 +15,7 @@ from ..design.blocks import aligned
 from ..design.dense import Dense
 from ..design.packs import full_gram
 from ..kernels import certificate, losses
+from ..kernels.newton import SAFE_SHARE, SHORT_STEP
 from .glm import GlmRun
 from .grids import grid, ladder
 from .problem import MultinomialSolution, Task
@@ -36,8 +37,6 @@ ENTRIES = 8_000_000  # and that many times the rows
 LEAST = 1e-12  # of its diagonal, is added to it: what classes have in common has no curvature
 CLOSE = 1e-3  # of the gradient: what such a step leaves of it
 TRIES = 12  # of its length
-SHORT = 0.25  # steps of less of their length
-SAFE = 1e-3  # of a secant's curvature: rows on the wrong side count with as much, until steps fall short
 FAR_OFF = 0.1  # probability of a row's class, below which it is far on the wrong side
 
 
@@ -61,7 +60,7 @@ class Softmax:
         self.runs = [GlmRun(self.one_against_others(k), self.pool, 0, many=self.design.p) for k in range(self.K)]
         self.Z = np.zeros((self.K, self.n))
         self.intercepts = np.zeros(self.K)
-        self.passes, self.left, self.guard = 0, task.max_iter, SAFE
+        self.passes, self.left, self.guard = 0, task.max_iter, SAFE_SHARE
         self.stiff = False  # whether conjugate gradients came to no end
         for run in self.runs:
             run.size = 1.0
@@ -345,7 +344,7 @@ class Softmax:
             if not told or self.objective(tried, l1, l2) < now:
                 for run, row in zip(self.runs, tried, strict=True):
                     run.w[:] = row
-                self.guard = max(SAFE, 0.1 * self.guard) if t == 1.0 else 1.0 if t < SHORT else self.guard
+                self.guard = max(SAFE_SHARE, 0.1 * self.guard) if t == 1.0 else 1.0 if t < SHORT_STEP else self.guard
                 return count
         self.Z, self.intercepts, self.guard = kept, level, 1.0
         return count
