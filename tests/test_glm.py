@@ -860,6 +860,27 @@ def test_anything(seed):
     assert path.n_iter.max() <= 200
 
 
+@pytest.mark.parametrize("seed", [0, 4, 13, 16, 20, 51, 57, 118])
+def test_a_tolerance_below_rounding_ends_at_rounding(seed):
+    X, y, arguments = anything(seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        path = fit_path(X, y, alphas=20, tol=1e-14, **arguments)
+    assert path.relative_gaps.max() <= 1e-9
+    assert path.n_iter.max() <= 200
+
+
+@every_loss
+def test_fitted_values_of_small_data_are_exact_by_default(loss):
+    X, y = data(loss, n=100, p=30)
+    path = fit_path(X, y, loss=loss, alphas=20, eps=0.01, standardize=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        exact = fit_path(X, y, loss=loss, alphas=20, eps=0.01, standardize=True, tol=1e-15)
+    fitted = exact.decision_function(X)
+    assert np.abs(path.decision_function(X) - fitted).max() <= 1e-6 * np.abs(fitted).max()
+
+
 # --- predictions -----------------------------------------------------------------------------------------------------
 
 

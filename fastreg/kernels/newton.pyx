@@ -259,7 +259,7 @@ cdef class Newton:
             self.list_near()
             if self.trailing == 2 and l1 > 0.0 and self.go_along(alpha):
                 self.list_near()                 # at the gradients of before
-                self.look(self.near, self.count_near)
+            self.look(self.near, self.count_near)
 
     def near_to(self, double l1):
         """(k,) the features that are not far from leaving zero."""
@@ -354,16 +354,19 @@ cdef class Newton:
         return wish
 
     cdef int advance(self) noexcept nogil:
+        cdef double gap
         while True:
             if self.phase == JUDGE:
-                if not self.moved or self.steps >= self.most_steps or (self.gap <= self.goal and self.sure):
+                if self.steps >= self.most_steps or (self.sure and (self.gap <= self.goal or not self.moved)):
                     return NOTHING
-                if self.gap > self.goal:
+                if self.gap > self.goal and self.moved:
                     self.phase = CHOOSE
                 else:                            # what was far from leaving zero may no longer be
+                    gap = self.gap
                     self.look(NULL, self.known)
                     self.gap, self.sure = self.gap_of(&self.x, NULL, self.known), True
                     self.all_near |= self.gap > self.goal
+                    self.moved |= self.gap > 2.0 * gap
             elif self.phase == CHOOSE:
                 self.phase = BEGIN
                 if self.choose() and not self.renew_here():

@@ -21,6 +21,8 @@ MANY = 500  # in a dense one with an L2 penalty alone, where rows are not many m
 SMALL = 1e-6  # a residual, and what it is over: of a row where there is no curvature
 RESIDUAL = 1e-12  # relative gap at alpha = 0
 RIDGES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-6)  # L2 penalties, in mean curvatures, on the way there
+LITTLE = 1_000_000  # entries of an X where one step more costs next to nothing:
+FINER = 1e-3  # share of the tolerance that it aims at, for predictions are only as exact as the root of a gap
 NULL = 1e-28  # relative gap of the null model: its gradient, of the size of the root, says what alpha_max is
 FLAT = 1e-100  # mean curvature below which there is none
 PATIENCE = 1000  # steps for one alpha without an end in sight
@@ -101,6 +103,8 @@ class GlmRun(Run):
         return 0.0, losses.evaluate(self.number, task.parameter, task.y, task.weights, z, r, h)
 
     def aim(self, tol):
+        if self.sample.design.X.shape[0] * self.sample.design.p <= LITTLE:
+            tol = max(FINER * tol, ROUNDING)
         self.goal = tol * self.null
 
     def choose_lanes(self, version, between):
