@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from fastreg import ConvergenceWarning, Problem, fit_path, fit_paths
 from fastreg.solve.regime import Plan
+from fastreg.solve.run import Run
 from fastreg.solve.sample import Sample
 
 TOL = 1e-10  # the default
@@ -718,3 +719,15 @@ def test_features_that_all_come_in_are_brought_in_at_once(monkeypatch):
     path = fit_path(X, y, alphas=100, eps=1e-3)
     assert path.relative_gaps.max() <= 1e-10
     assert sum(sizes) == 200 and sizes[-1] > 150
+
+
+def test_a_solution_that_ran_away_is_not_reported(monkeypatch):
+    accept = Run.accept
+    monkeypatch.setattr(Run, "accept", lambda run, at, i, gap, rss: accept(run, at, i, 1e30, 1e30))
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 8))
+    with pytest.warns(ConvergenceWarning):
+        path = fit_path(X, X[:, 0] + rng.normal(size=30), alphas=5)
+    assert path.coefs.nnz == 0
+    assert_array_equal(path.relative_gaps[1:], 1.0)  # zero is as good a dual point
+    assert_allclose(path.deviance_ratio, 0.0, atol=1e-15)

@@ -22,7 +22,8 @@ import numpy as np
 
 
 cdef enum:
-    MOST_PRODUCTS = 1000   # of a Newton step
+    MOST_PRODUCTS = 1000   # of a Newton step,
+    ROUGH_PRODUCTS = 100   # and while features still enter
     COPIES = 3 << 18       # entries of columns copied to be near each other, or a sixteenth of X if that is more
 
 cdef double WATCH = 4e8        # entries read between two calls of `watch`
@@ -31,6 +32,8 @@ cdef double SLACK = 1e-11      # of the penalty: a gradient off it by less is on
 cdef double SINGULAR = 1e-12  # of the diagonal: a curvature below is rounding noise
 cdef double FINE = 0.7         # of the goal: how exact the last step is
 cdef double NEAR = 0.8         # of the penalty: a gradient below is looked at last
+cdef double MANY = 0.1         # of the features in use: if so many enter, sweeps sort out which of them stay,
+cdef double SETTLED = 5e-3     # until one sends fewer to zero
 cdef double ROUGH = 3e-2       # of the gap: how exact a Newton step is while features still enter
 
 
@@ -320,6 +323,7 @@ cdef class ResidualSet:
         cdef long steps = 0
         cdef int worse = 0, turned = 0
         cdef double gap = self.judge(), value, lowest = INFINITY
+        cdef bint settling
         if gap <= self.goal:
             gap = self.look(False)                  # predicted gradients are no proof
         while gap > self.goal and steps < max_iter and not self.interrupted:
@@ -328,14 +332,32 @@ cdef class ResidualSet:
             lowest = min(value, lowest)
             if worse > 1:
                 return self.descend(steps, max_iter)
+            settling = self.active > MANY * self.free
             self.sweep()
             steps += 1
+            while settling and steps < max_iter and not self.interrupted:
+                settling = self.settle()
+                steps += 1
             turned = 1
             while turned > 0 and steps < max_iter and not self.interrupted:
                 turned = self.newton(gap, False)
                 steps += 1
             gap = self.look(self.rough)
         return steps
+
+    cdef bint settle(self) noexcept nogil:
+        """A sweep over the features in use; whether it sends so many to zero that another one pays."""
+        cdef int j, k, left = 0
+        self.active = 0
+        for j in range(<int>self.m):
+            if self.w[j] != 0.0 and self.lower[j] < self.w[j] < self.upper[j]:
+                self.A[self.active] = j
+                self.active += 1
+        self.sweep()
+        for k in range(self.active):
+            left += self.w[self.A[k]] == 0.0
+        self.count_reading(2.0 * entries_of(&self.x, self.A, self.active))
+        return left > SETTLED * self.active
 
     cdef long descend(self, long steps, long max_iter) noexcept nogil:
         """Where guesses of the support do not settle: steps each of which lowers the objective."""
@@ -496,7 +518,7 @@ cdef class ResidualSet:
         memset(self.v, 0, self.n * sizeof(double))
         entries = entries_of(&self.x, self.F, self.free)
         # `z` is the direction from here on; `b` the residual of the linear system
-        while rz > 0.0 and products < MOST_PRODUCTS:
+        while rz > 0.0 and products < (MOST_PRODUCTS if target == goal else ROUGH_PRODUCTS):
             if left * size <= target:
                 if self.active > 0 or turning or target == goal:
                     break

@@ -270,8 +270,7 @@ class GlmRun(Run):
         return self.divergence(dual.z, dual.r, dual.off, kappa) / self.total
 
     def accept(self, at, i, gap, rss):
-        super().accept(at, i, gap, rss)
-        if at >= 0:
+        if super().accept(at, i, gap, rss) and at >= 0:
             self.intercepts[at] = self.lane_levels[self.lanes.index(i)] - self.level_of(*self.solved[i])
 
     def polish(self, column, places, values):

@@ -17,6 +17,7 @@ MOST_FEATURES = 200  # that one round brings in, or 4 n if that is more
 GENEROUS = 1.0  # least `gamma` where a feature more costs nothing but a look now and then
 GOAL = 0.5  # share of the tolerance that a solution on residuals aims at
 ROUNDING = 1e-15  # a relative gap that can be reached
+RUNAWAY = 1e3  # times the loss without features: more than that is no solution
 PATIENCE = 100  # sweeps and steps on residuals for one alpha, before a Gram matrix takes over
 LARGE = 350  # features in a support of a sparse X, from which on conjugate gradients beat a factor
 GRAM_BYTES = 16 << 20  # of a Gram matrix that a sparse problem may keep, or an eighth of X if that is more
@@ -476,11 +477,17 @@ class Run:
         return more, off, self.free[inside]
 
     def accept(self, at, i, gap, rss):
-        """Put solution i down as the answer for alpha number `at` (negative: a step on the way)."""
+        """Put solution i down as the answer for alpha number `at` (negative: a step on the way); returns whether it did.
+
+        Where rounding has run away with it, the null model is a better one: its gap is at most its objective.
+        """
         self.carried += self.steps[i]
         if at < 0:
-            return
+            return True
         places, values = self.solved[i]
+        sound = rss <= RUNAWAY * 2.0 * self.constant_objective
+        if not sound:
+            (places, values), gap, rss = self.null_model, self.null, 2.0 * self.null
         self.support = len(places)
         if self.task.dfmax is not None and at > 0 and self.stopped is None:
             used = values != 0
@@ -492,6 +499,7 @@ class Run:
         self.n_iter[at], self.carried = self.carried, 0
         self.pieces.append((self.sample.features[places], values.copy()))  # not what a round had room for
         self.intercepts[at] -= self.level_of(places, values)
+        return sound
 
     def remember(self, C, segments, last):
         """Keep the gradient at the last accepted lane, and its change by alpha."""
