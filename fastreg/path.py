@@ -186,7 +186,8 @@ def fit_path(
     Warns
     -----
     ConvergenceWarning
-        Once, if some gap is above `tol` after `max_iter` iterations, or if alpha is 0 and classes are separable.
+        Once, if some gap is above `tol` after `max_iter` iterations, or if classes are separable where nothing is
+        penalised: at alpha 0, or by features whose penalty factor is 0.
 
     Examples
     --------
@@ -402,13 +403,19 @@ def _warn_unless_converged(tasks: list[Task], solutions: list[Any]) -> None:
 def _warn_if_separable(tasks: list[Task], solutions: list[Any]) -> None:
     for task, solution in zip(tasks, solutions, strict=True):
         likelihood = task.loss in ("logistic", "multinomial")  # the squared hinge is zero at finite coefficients
-        if not likelihood or solution.alphas[-1] > 0 or solution.deviance_ratio[-1] < 1.0 - _SEPARATED:
+        free = task.penalty_factor is not None and bool((task.penalty_factor == 0).any())
+        everywhere = free and solution.null_objective == 0
+        at_zero = solution.alphas[-1] == 0 and solution.deviance_ratio[-1] >= 1.0 - _SEPARATED
+        if not likelihood or not (everywhere or at_zero):
             continue
+        where, remedy = "at alpha=0", "Use a positive alpha (a finite C)"
+        if everywhere:
+            where, remedy = "by unpenalised features: at any alpha", "Give those a positive penalty_factor"
         from sklearn.exceptions import ConvergenceWarning
 
         warnings.warn(
-            "the classes are separable: at alpha=0 the loss has no minimum, the coefficients grow without limit, and "
-            "those returned are where the loss fell below its tolerance. Use a positive alpha (a finite C).",
+            f"the classes are separable{' ' if everywhere else ': '}{where} the loss has no minimum, the coefficients grow "
+            f"without limit, and those returned are where the loss fell below its tolerance. {remedy}.",
             ConvergenceWarning,
             stacklevel=_depth_of_caller(),
         )

@@ -530,9 +530,10 @@ def test_separable_classes_without_a_penalty_are_told(storage, n, p, alphas):
 def test_classes_that_unpenalised_features_separate_have_an_answer(loss, alphas):
     X, _ = data(loss)
     y = (X[:, 0] > 0).astype(float)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         path = fit_path(X, y, loss=loss, penalty_factor=np.r_[0.0, np.ones(11)], alphas=alphas)
+    assert ["separable by unpenalised features" in str(one.message) for one in caught] == [True] * (loss == "logistic")
     assert 0 <= path.null_objective <= 1e-9
     assert np.all(path.dual_gaps >= 0)
     assert np.all(np.isfinite(path.coefs.toarray()))

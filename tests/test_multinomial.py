@@ -471,8 +471,7 @@ def test_separable_classes_without_a_penalty_have_an_answer(kind):
 def test_classes_that_unpenalised_features_separate_have_an_answer(K, alphas):
     X, _ = data(n=40)
     y = np.digitize(X[:, 0], [-0.5, 0.5][: K - 1])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with pytest.warns(ConvergenceWarning, match="separable by unpenalised features"):
         path = multinomial(X, y, penalty_factor=np.r_[0.0, np.ones(9)], alphas=alphas)
     assert path.null_objective >= 0
     assert np.all(path.dual_gaps >= 0)

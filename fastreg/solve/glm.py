@@ -24,6 +24,7 @@ RIDGES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-6)  # L2 penalties, in mean curvatures, on 
 LITTLE = 1_000_000  # entries of an X where one step more costs next to nothing:
 FINER = 1e-3  # share of the tolerance that it aims at, for predictions are only as exact as the root of a gap
 NULL = 1e-28  # relative gap of the null model: its gradient, of the size of the root, says what alpha_max is
+SEPARATED = 1e-15  # of the loss without features: with less left, unpenalised features separate the classes
 FLAT = 1e-100  # mean curvature below which there is none
 PATIENCE = 1000  # steps for one alpha without an end in sight
 
@@ -114,8 +115,8 @@ class GlmRun(Run):
 
     # ------------------------------------------------------------------ the working set
 
-    def extend(self):
-        """Let the working set know the features that came into the sample."""
+    def extend(self, look=True):
+        """Let the working set know the features that came into the sample, and have their gradients."""
         new = self.sample.features[self.known :]
         if len(new) == 0:
             return
@@ -131,7 +132,8 @@ class GlmRun(Run):
         store.read(self.sample.features, self.columns)
         self.newton.extend(f1, f2, low, high, self.sample.norm[self.known :], store.numbers(new))
         self.known += k
-        self.look()
+        if look:
+            self.look()
 
     def look(self, places=None):
         """Have the gradients of all known features, or of some."""
@@ -159,6 +161,8 @@ class GlmRun(Run):
     def settle(self, gradient, null_objective):
         if len(self.free):
             self.level = self.lane_levels[0]
+        if self.task.loss == "logistic" and null_objective <= SEPARATED * self.constant_objective:
+            null_objective = 0.0
         super().settle(gradient, null_objective)
 
     def level_of(self, places, values):

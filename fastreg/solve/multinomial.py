@@ -8,15 +8,15 @@ solution is the K residuals together.
 """
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.sparse import csc_array
 
 from ..design.blocks import aligned
 from ..design.dense import Dense
 from ..design.packs import full_gram
 from ..kernels import certificate, losses
-from ..kernels.newton import SAFE_SHARE, SHORT_STEP
-from .glm import GlmRun
+from ..kernels.newton import SAFE_SHARE
+from . import joint
+from .glm import SEPARATED, GlmRun
 from .grids import grid, ladder
 from .problem import MultinomialSolution, Task
 from .run import GOAL, ROUNDING
@@ -28,16 +28,9 @@ TURN = 3  # steps of a class in one turn
 REPAIRS = 30  # of one alpha
 STEPS = 100  # to the intercepts
 LOOSE = 1e-3  # relative gap that is good enough on the way to an alpha
+WINDOW = 20  # cycles that have to take a tenth off the gap: less is rounding
 MEMORY = 5  # cycles that an extrapolation looks back
 SLOW = 0.05  # of the gap so many cycles ago: classes pull at each other
-PRODUCTS = 500  # of a Newton step, at most,
-FEW = 100  # and where there is room for the Hessian
-DIRECT = 1_500  # coefficients of which the Hessian is formed, at most,
-ENTRIES = 8_000_000  # and that many times the rows
-LEAST = 1e-12  # of its diagonal, is added to it: what classes have in common has no curvature
-CLOSE = 1e-3  # of the gradient: what such a step leaves of it
-TRIES = 12  # of its length
-FAR_OFF = 0.1  # probability of a row's class, below which it is far on the wrong side
 
 
 class Softmax:
@@ -104,7 +97,8 @@ class Softmax:
             P, log_sum = self.probabilities()
             R = self.residuals(P)
             ahead = R.sum(axis=1)
-            if not self.task.fit_intercept or (np.abs(ahead) <= 1e-15 * np.abs(R).sum(axis=1) + 1e-300).all():
+            enough = 1e-15 * np.abs(R).sum(axis=1) + 1e-20 * self.total
+            if not self.task.fit_intercept or (np.abs(ahead) <= enough).all():
                 break
             sizes = P.sum(axis=1) if self.task.weights is None else (P * self.task.weights).sum(axis=1)
             H = np.diag(sizes) - full_gram(Dense(P.T), np.zeros(self.K), self.task.weights)
@@ -114,6 +108,9 @@ class Softmax:
             step *= min(1.0, 2.0 / np.abs(step).max())
             self.intercepts += step
             self.Z += step[:, None]
+        else:
+            P, log_sum = self.probabilities()
+            R = self.residuals(P)
         return P, log_sum, R
 
     def place(self, W):
@@ -163,11 +160,17 @@ class Softmax:
         self.E_sum += self.E[k]
 
     def descend(self, l1, l2, goal, only=None):
-        """Cycle through the classes until their gaps sum to less than `goal`; returns the number of steps."""
+        """Cycle through the classes until their gaps sum to less than `goal`; returns the number of steps.
+
+        On `only` some features; or, None, on those that are not far from leaving zero at `gradient`.
+        """
         steps = 0
-        for run in self.runs:
+        for k, run in enumerate(self.runs):
             run.near = only
-        sure, points, last = False, [], np.inf
+            if only is None and l1 > 0.0:
+                run.g[:] = self.gradient[self.pool.features, k]
+                run.near = run.newton.near_to(l1)
+        points, last, totals = [], np.inf, []
         products = np.zeros(self.K)
         for _ in range(CYCLES):
             (gaps, kappas), before = np.zeros((2, self.K)), steps
@@ -176,12 +179,7 @@ class Softmax:
                 if self.left <= 0:
                     return steps
                 self.enter(k)
-                if run.near is None:
-                    run.look(None)
-                    if l1 > 0.0:
-                        run.near = run.newton.near_to(l1)
-                else:
-                    run.look(run.near)
+                run.look(run.near)
                 products[k] = (run.g * run.w).sum()
                 run.newton.others = products.sum() - products[k]
                 gap = run.gap(run.near, l1, l2)
@@ -196,201 +194,29 @@ class Softmax:
             total = gaps.sum() + ((kappas - kappas.min()) * products).sum()  # one dual point for all of them
             points.append(self.point())
             if len(points) > MEMORY:
-                self.extrapolate(points, l1, l2)
+                joint.extrapolate(self, points, l1, l2)
                 if total > SLOW * last:
-                    steps += self.take(self.newton(l1, l2))
+                    steps += self.take(joint.newton(self, l1, l2))
                 points, last = [self.point()], total
-            if total <= goal:
-                if sure or only is not None or l1 == 0.0:
-                    break
-                for run in self.runs:  # what was far from leaving zero may no longer be
-                    run.near = None
-                sure = True
-            elif steps == before:
+            totals.append(total)
+            if total <= goal or steps == before or min(totals) > 0.9 * min(totals[: -WINDOW] or [np.inf]):
                 break
-            else:
-                sure = False
         return steps
 
+    def table(self):
+        """(places of the features that are unpenalised or used by some class, their coefficients (K, m))."""
+        some = np.logical_or.reduce([run.w != 0.0 for run in self.runs])
+        some[: len(self.free)] = True
+        places = np.flatnonzero(some)
+        return places, np.array([run.w[places] for run in self.runs])
+
     def point(self):
-        """Coefficients (K, m), intercepts and linear predictors as they are."""
-        return np.array([run.w for run in self.runs]), self.intercepts.copy(), self.Z.copy()
+        """A `table`, intercepts and linear predictors as they are."""
+        return *self.table(), self.intercepts.copy(), self.Z.copy()
 
-    def extrapolate(self, points, l1, l2):
-        """Go to the combination of the last points whose differences cancel best, if it is better."""
-        U = np.array([(b[0] - a[0]).ravel() for a, b in zip(points, points[1:], strict=False)])
-        G = full_gram(Dense(U.T), np.zeros(len(U)))
-        size = np.trace(G)
-        if not size > 0.0:
-            return
-        c = np.linalg.solve(G + 1e-12 * size * np.eye(len(U)), np.ones(len(U)))
-        c /= c.sum()
-        W, levels, Z = (sum(a * new for a, new in zip(c, part, strict=True)) for part in zip(*points[1:], strict=True))
-        last, low, high = points[-1][0], self.runs[0].low, self.runs[0].high
-        W[(last == 0.0) | (W * last < 0.0)] = 0.0
-        W = np.clip(np.where((last == low) | (last == high), last, W), low, high)
-        moved = np.flatnonzero((W != sum(a * new[0] for a, new in zip(c, points[1:], strict=True))).any(axis=0))
-        now = self.objective(last, l1, l2)
-        if len(moved):
-            Z[:] = levels[:, None]
-            for z, w in zip(Z, W, strict=True):
-                used = np.flatnonzero(w)
-                self.pool.store.add(self.pool.features[used], w[used], z)
-        before, self.Z = self.Z, Z
-        if not self.objective(W, l1, l2) < now:
-            self.Z = before
-            return
-        self.intercepts = levels
-        for run, w in zip(self.runs, W, strict=True):
-            run.w[:] = w
-
-    def newton(self, l1, l2):
-        """A Newton step of all classes together on the coefficients in use; returns how many products it took.
-
-        Where classes pull at each other, going through them one by one is slow.
-        """
-        W = np.array([run.w for run in self.runs])
-        first = self.runs[0]
-        used = ((W != 0.0) | (first.f1 == 0.0)) & (W > first.low) & (W < first.high)
-        places = [np.flatnonzero(row) for row in used]
-        features = [self.pool.features[some] for some in places]
-        ends = np.cumsum([0, *(len(some) for some in places)])
-        size, K, store, s = ends[-1], self.K, self.pool.store, self.task.weights
-        f1, f2 = (np.concatenate([array[some] for some in places]) for array in (first.f1, first.f2))
-        w = W[used]
-        P, _ = self.probabilities()
-        R = self.residuals(P)
-
-        H = P * (1.0 - P) if s is None else s * P * (1.0 - P)
-        far, ahead, more = self.far_off(P, R)
-        H[:, far] += more * ahead**2
-        means, diagonal = [], []
-        for k in range(K):
-            part, numbers = store.part(features[k])
-            bend = float(H[k].sum()) or 1.0
-            mean, square, _ = part.moments(numbers, H[k], bend, self.task.fit_intercept, self.jobs)
-            means.append(mean)
-            diagonal.append(square / self.total)
-
-        def intercepts(v):
-            """Changes of the intercepts: what `v` holds of them are those of centred columns."""
-            if not self.task.fit_intercept:
-                return np.zeros(K)
-            return v[size:] - np.array([(means[k] * v[ends[k] : ends[k + 1]]).sum() for k in range(K)])
-
-        def spread(v):
-            """(K, n) changes of the linear predictors, for changes of the coefficients and intercepts."""
-            lines = np.zeros((K, self.n)) + intercepts(v)[:, None]
-            for k in range(K):
-                store.add(features[k], v[ends[k] : ends[k + 1]], lines[k])
-            return lines
-
-        def gather(T):
-            sums = T.sum(axis=1) * self.task.fit_intercept
-            parts = [store.dots(features[k], T[k]) - means[k] * sums[k] for k in range(K)]
-            return np.concatenate([*parts, sums]) / self.total
-
-        def curve(v):
-            lines = spread(v)
-            T = P * lines
-            T -= P * T.sum(axis=0)
-            if s is not None:
-                T *= s
-            T[:, far] += ahead * (more * (ahead * lines[:, far]).sum(axis=0))
-            out = gather(T)
-            out[:size] += l2 * f2 * v[:size]
-            return out
-
-        b = gather(R)
-        b[:size] -= l1 * f1 * np.sign(w) + l2 * f2 * w
-        scale = np.concatenate([*diagonal, H.sum(axis=1) / self.total])
-        scale[:size] += l2 * f2
-        scale = np.where(scale > 0.0, scale, 1.0)
-        d, z, slope = np.zeros(len(b)), b / scale, b.copy()
-        direction, rho, count = z.copy(), (b * z).sum(), 0
-        enough = CLOSE**2 * rho
-        room = size <= DIRECT and size * self.n <= ENTRIES
-        if room and self.stiff:
-            H = self.hessian(features, means, P, far, ahead, more)
-            H.ravel()[:: len(H) + 1] += np.concatenate([l2 * f2, np.zeros(len(H) - size)]) + LEAST * scale[: len(H)]
-            try:
-                d[: len(H)] = cho_solve(cho_factor(H, lower=True, overwrite_a=True), b[: len(H)])
-                rho, count = 0.0, 1
-            except LinAlgError:  # rounding
-                pass
-        while rho > enough and count < min(FEW if room else PRODUCTS, self.left):
-            h = curve(direction)
-            bend = (direction * h).sum()
-            count += 1
-            if not bend > 0.0:
-                break
-            d += rho / bend * direction
-            b -= rho / bend * h
-            z = b / scale
-            rho, before = (b * z).sum(), rho
-            direction = z + rho / before * direction
-        self.stiff |= rho > enough and count >= FEW
-        kept, level, now = self.Z, self.intercepts, self.objective(W, l1, l2)
-        told = (slope * d).sum() > ROUNDING * now  # whether the objective can tell a step from rounding
-        for t in 0.5 ** np.arange(TRIES):
-            new = w + t * d[:size]
-            new[(new * w <= 0.0) & (l1 * f1 > 0.0)] = 0.0
-            tried = W.copy()
-            tried[used] = new
-            np.clip(tried, first.low, first.high, out=tried)
-            self.intercepts = level + t * intercepts(d)
-            self.Z = np.empty_like(kept)
-            self.place([(self.pool.features[np.flatnonzero(row)], row[row != 0.0]) for row in tried])
-            if not told or self.objective(tried, l1, l2) < now:
-                for run, row in zip(self.runs, tried, strict=True):
-                    run.w[:] = row
-                self.guard = max(SAFE_SHARE, 0.1 * self.guard) if t == 1.0 else 1.0 if t < SHORT_STEP else self.guard
-                return count
-        self.Z, self.intercepts, self.guard = kept, level, 1.0
-        return count
-
-    def hessian(self, features, means, P, far, ahead, more):
-        """That of `newton`'s model over the coefficients in use, then the intercepts, but for the L2 penalty."""
-        s = 1.0 if self.task.weights is None else self.task.weights
-        owner = np.repeat(np.arange(self.K), [len(some) for some in features])
-        size = len(owner)
-        count = size + self.K * self.task.fit_intercept
-        lines = np.zeros((count, self.n))
-        for line, feature in zip(lines, np.concatenate(features), strict=False):
-            self.pool.store.add(np.array([feature]), np.ones(1), line)
-        if self.task.fit_intercept:
-            lines[:size] -= np.concatenate(means)[:, None]
-            lines[size:], owner = 1.0, np.concatenate([owner, np.arange(self.K)])
-        H = np.zeros((count, count))
-        for k in range(self.K):
-            some = np.flatnonzero(owner == k)
-            H[np.ix_(some, some)] = (lines[some] * (s * P[k])) @ lines[some].T
-        moved = lines[:, far] * ahead[owner]
-        H += (moved * more) @ moved.T
-        lines *= np.sqrt(s) * P[owner]
-        H -= lines @ lines.T
-        H /= self.total
-        return H
-
-    def far_off(self, P, R):
-        """Rows far on the wrong side, that have a slope and next to no curvature, so that a step would throw them far.
-
-        Returns (the rows, derivatives (K, rows) of what their class is ahead of the others by, curvatures (rows,) along
-        these that a model is to have more of): a share of those of a secant, as `Newton` has them.
-        """
-        s, rows = self.task.weights, np.arange(self.n)
-        r, p = R[self.codes, rows], P[self.codes, rows]
-        far = np.flatnonzero(p < FAR_OFF if s is None else (p < FAR_OFF) & (s > 0.0))
-        r, p, s = r[far], p[far], 1.0 if s is None else s[far]
-        secant = self.guard * (r - 0.5 * s) / np.log(r / s / np.maximum(p, 1e-300))
-        more = np.maximum(secant - p * r, 0.0)
-        ahead = -P[:, far] * s / r
-        ahead[self.codes[far], np.arange(len(far))] = 1.0
-        return far, ahead, more
-
-    def objective(self, W, l1, l2):
-        """At coefficients W (K, m) whose linear predictors are Z."""
-        f1, f2 = np.minimum(self.runs[0].f1, 1e300), np.minimum(self.runs[0].f2, 1e300)
+    def objective(self, places, W, l1, l2):
+        """At coefficients W (K, m) of the features at `places` whose linear predictors are Z."""
+        f1, f2 = (np.minimum(factor[places], 1e300) for factor in (self.runs[0].f1, self.runs[0].f2))
         penalty = l1 * (np.abs(W) * f1).sum() + 0.5 * l2 * (W * W * f2).sum()
         return self.loss(self.probabilities()[1]) / self.total + penalty
 
@@ -403,11 +229,13 @@ class Softmax:
         """A constant added to a feature's coefficients in all classes changes no probability: take the cheapest."""
         if self.task.lower is not None:
             return
-        W, f1, f2 = np.array([run.w for run in self.runs]), self.runs[0].f1, self.runs[0].f2
-        some = np.flatnonzero((W != 0).sum(axis=0) > np.where(l1 * np.minimum(f1, 1e300) > 0.0, self.K // 2, 0))
+        places, W = self.table()
+        penalised = l1 * np.minimum(self.runs[0].f1[places], 1e300) > 0.0
+        often = (W != 0).sum(axis=0) > np.where(penalised, self.K // 2, 0)
+        some, W = places[often], W[:, often]
         if len(some) == 0:
             return
-        W, first, second = W[:, some], l1 * f1[some], l2 * f2[some]
+        first, second = l1 * self.runs[0].f1[some], l2 * self.runs[0].f2[some]
         shift = np.where((first == 0.0) & (second == 0.0), W.mean(axis=0), cheapest_shift(W, first, second))
         moved = shift != 0.0
         if not moved.any():
@@ -441,10 +269,8 @@ class Softmax:
         self.constant = self.loss(log_sum) / self.total
         if len(self.free):
             self.pool.add(self.free)
-            self.exponentiate()
-            for k, run in enumerate(self.runs):
-                self.enter(k)
-                run.extend()
+            for run in self.runs:
+                run.extend(look=False)
             self.descend(0.0, 0.0, ROUNDING * self.constant, np.arange(len(self.free)))
             self.place(self.coefficients())
             self.norm = np.sqrt(
@@ -456,6 +282,8 @@ class Softmax:
         else:
             self.norm = None
         self.null = self.loss(log_sum) / self.total
+        if self.null <= SEPARATED * self.constant:
+            self.null = 0.0
         self.null_intercepts, self.null_coefs = self.intercepts.copy(), self.coefficients()
         _, self.gradient = self.product(R)
         if not np.isfinite(self.gradient).all():
@@ -476,7 +304,7 @@ class Softmax:
         task, L = self.task, len(self.alphas)
         gaps, explained = np.zeros(L), np.full(L, 1.0 - self.null / self.constant)
         levels, n_iter, pieces = np.tile(self.null_intercepts, (L, 1)), np.zeros(L, np.int64), []
-        empty = int(np.count_nonzero(self.alphas >= self.alpha_max * (1 - 1e-15)))
+        empty = int(np.count_nonzero(self.alphas >= self.alpha_max * (1 - 1e-15))) if self.null > 0.0 else L
         pieces += [self.null_coefs] * empty
         rungs, report = self.alphas[empty:], np.arange(empty, L)
         if task.l1_ratio > 0:
@@ -516,10 +344,8 @@ class Softmax:
             new = np.flatnonzero(wanted & (self.pool.place < 0))
             if len(new):
                 self.pool.add(new)
-                self.exponentiate()
-                for k, run in enumerate(self.runs):
-                    self.enter(k)
-                    run.extend()
+                for run in self.runs:
+                    run.extend(look=False)
             steps += self.descend(l1, l2, goal)
             self.place(self.coefficients())
             P, log_sum, R = self.level()
@@ -530,10 +356,20 @@ class Softmax:
             if gap <= tol * self.null or self.left <= 0:
                 break
             wanted = missed
-            if not missed.any():
+            if not missed.any() and not self.overlooked(l1):
                 goal = max(0.1 * goal, ROUNDING * self.null)
-                steps += self.take(self.newton(l1, l2))
+                steps += self.take(joint.newton(self, l1, l2))
         return steps, gap, log_sum
+
+    def overlooked(self, l1):
+        """Whether a feature that was far from leaving zero in some class no longer is, at `gradient`."""
+        for run, g in zip(self.runs, self.gradient[self.pool.features].T, strict=True):
+            if run.near is not None:
+                ahead = np.abs(g) > l1 * run.f1
+                ahead[run.near] = False
+                if ahead.any():
+                    return True
+        return False
 
     def certify(self, C, P, R, l1, l2):
         """(duality gap, which features screening had missed) of the solution at hand."""

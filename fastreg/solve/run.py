@@ -477,7 +477,7 @@ class Run:
         return more, off, self.free[inside]
 
     def accept(self, at, i, gap, rss):
-        """Put solution i down as the answer for alpha number `at` (negative: a step on the way); returns whether it did.
+        """Put solution i down as the answer for alpha number `at` (negative: a step on the way); returns if it did.
 
         Where rounding has run away with it, the null model is a better one: its gap is at most its objective.
         """
