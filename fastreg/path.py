@@ -414,8 +414,8 @@ def _warn_if_separable(tasks: list[Task], solutions: list[Any]) -> None:
         from sklearn.exceptions import ConvergenceWarning
 
         warnings.warn(
-            f"the classes are separable{' ' if everywhere else ': '}{where} the loss has no minimum, the coefficients grow "
-            f"without limit, and those returned are where the loss fell below its tolerance. {remedy}.",
+            f"the classes are separable{' ' if everywhere else ': '}{where} the loss has no minimum, the coefficients "
+            f"grow without limit, and those returned are where the loss fell below its tolerance. {remedy}.",
             ConvergenceWarning,
             stacklevel=_depth_of_caller(),
         )

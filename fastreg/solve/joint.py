@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from ..design.blocks import parallel_for
 from ..design.dense import Dense
 from ..design.packs import full_gram
 from ..kernels.newton import SAFE_SHARE, SHORT_STEP
@@ -13,7 +14,8 @@ FEW = 100  # and where there is room for the Hessian
 DIRECT = 1_500  # coefficients of which the Hessian is formed, at most,
 ENTRIES = 8_000_000  # and that many times the rows
 LEAST = 1e-12  # of its diagonal, is added to it: what classes have in common has no curvature
-CLOSE = 1e-3  # of the gradient: what a step leaves of it
+CLOSE = 3e-2  # of the gradient: what a step leaves of it
+SHARED = 4e6  # multiplications of a product, from which on threads share it
 TRIES = 12  # of its length
 FAR_OFF = 0.1  # probability of a row's class, below which it is far on the wrong side
 
@@ -96,6 +98,7 @@ class Model:
         self.P = P = softmax.probabilities()[0]
         R = softmax.residuals(P)
         H = P * (1.0 - P) if s is None else s * P * (1.0 - P)
+        self.work = sum(softmax.pool.store.work(some) for some in self.features)
         self.find_far_off(R)
         H[:, self.far] += self.more * self.ahead**2
         self.means, diagonal = [], []
@@ -138,16 +141,26 @@ class Model:
     def spread(self, v):
         """(K, n) changes of the linear predictors, for changes of the coefficients and intercepts."""
         lines = np.zeros_like(self.P) + self.intercepts(v)[:, None]
-        for line, features, first, stop in zip(lines, self.features, self.ends, self.ends[1:], strict=False):
-            self.softmax.pool.store.add(features, v[first:stop], line)
+        add, ends = self.softmax.pool.store.add, self.ends
+        self.each_class(lambda k: add(self.features[k], v[ends[k] : ends[k + 1]], lines[k]))
         return lines
 
     def gather(self, T):
         """The transpose of `spread`, over the total weight."""
         sums = T.sum(axis=1) * self.softmax.task.fit_intercept
         dots = self.softmax.pool.store.dots
-        parts = [dots(self.features[k], T[k]) - self.means[k] * sums[k] for k in range(len(T))]
+        parts = [None] * len(T)
+
+        def task(k):
+            parts[k] = dots(self.features[k], T[k]) - self.means[k] * sums[k]
+
+        self.each_class(task)
         return np.concatenate([*parts, sums]) / self.softmax.total
+
+    def each_class(self, task):
+        """Call task(k) for all classes, on several threads where that pays."""
+        jobs = self.softmax.jobs if self.work > SHARED else 1
+        parallel_for(task, self.softmax.K, jobs)
 
     def curve(self, v):
         """The model's Hessian times v."""

@@ -27,7 +27,9 @@ SHARE = 0.1  # of its gap: how exact a class is solved in one turn
 TURN = 3  # steps of a class in one turn
 REPAIRS = 30  # of one alpha
 STEPS = 100  # to the intercepts
-LOOSE = 1e-3  # relative gap that is good enough on the way to an alpha
+LOOSE = 1e-1  # relative gap that is good enough on the way to an alpha,
+FAR = 0.7  # of the last alpha: one further down is solved to this share of the null objective
+STAGE = 1e-2  # and before features that were far from leaving zero are looked at
 WINDOW = 20  # cycles that have to take a tenth off the gap: less is rounding
 MEMORY = 5  # cycles that an extrapolation looks back
 SLOW = 0.05  # of the gap so many cycles ago: classes pull at each other
@@ -196,10 +198,11 @@ class Softmax:
             if len(points) > MEMORY:
                 joint.extrapolate(self, points, l1, l2)
                 if total > SLOW * last:
-                    steps += self.take(joint.newton(self, l1, l2))
+                    joint.newton(self, l1, l2)
+                    steps += self.take(1)
                 points, last = [self.point()], total
             totals.append(total)
-            if total <= goal or steps == before or min(totals) > 0.9 * min(totals[: -WINDOW] or [np.inf]):
+            if total <= goal or steps == before or min(totals) > 0.9 * min(totals[:-WINDOW] or [np.inf]):
                 break
         return steps
 
@@ -339,14 +342,14 @@ class Softmax:
             with np.errstate(over="ignore"):
                 least = (2.0 * l1 - task.l1_ratio * above) * np.minimum(f1, 1e300)
             wanted &= np.abs(self.gradient).max(axis=1) >= least
-        steps, goal = 0, max(GOAL * tol, ROUNDING) * self.null
+        steps, goal, far = 0, max(GOAL * tol, ROUNDING) * self.null, l1 > 0.0 and alpha < FAR * above
         for _ in range(REPAIRS):
             new = np.flatnonzero(wanted & (self.pool.place < 0))
             if len(new):
                 self.pool.add(new)
                 for run in self.runs:
                     run.extend(look=False)
-            steps += self.descend(l1, l2, goal)
+            steps += self.descend(l1, l2, max(goal, STAGE * self.null) if far else goal)
             self.place(self.coefficients())
             P, log_sum, R = self.level()
             C, self.gradient = self.product(R)
@@ -355,10 +358,11 @@ class Softmax:
                 gap = min(gap, self.loss(log_sum) / self.total)
             if gap <= tol * self.null or self.left <= 0:
                 break
-            wanted = missed
-            if not missed.any() and not self.overlooked(l1):
+            wanted, before, far = missed, far, False
+            if not (before or missed.any() or self.overlooked(l1)):
                 goal = max(0.1 * goal, ROUNDING * self.null)
-                steps += self.take(joint.newton(self, l1, l2))
+                joint.newton(self, l1, l2)
+                steps += self.take(1)
         return steps, gap, log_sum
 
     def overlooked(self, l1):
