@@ -683,7 +683,8 @@ def test_no_copy_of_X_is_made(n, p, dtype, order):
     assert run.returncode == 0, run.stderr
     rise, gap = map(float, run.stdout.split())
     assert gap <= TOL
-    assert rise < 0.27  # below a quarter for 1 GB; what does not grow with X weighs more for these 200 MB
+    # below a quarter for 1 GB; what does not grow with X, but with the number of threads, weighs more for these 200 MB
+    assert rise < 0.3
 
 
 @WAYS
