@@ -10,7 +10,8 @@ ROWS_PER_BLOCK = 8_192
 TILE_BYTES = 1 << 20  # of rows that stay in L2
 GRAM_ROWS_PER_BLOCK = 480  # these rows of a result ...
 GRAM_PANELS = 5  # ... and so many panels of columns meet in L2
-FEW_COLUMNS = 16  # up to so many, panels of eight
+FEW_COLUMNS = 16  # up to so many, or if they can be read where they are,
+FEW_IN_PLACE = 240  # so many, panels of columns as they come, eight wide at the end
 TALL = 16  # rows a column from which on they are packed once for the whole Gram matrix ...
 FEW_PANELS = 43  # of columns: so many in pieces of rows side by side, more of them in groups of columns
 SHORT_WORK = 1 << 23  # multiplications that are done before another thread is awake
@@ -132,7 +133,8 @@ class Dense:
         `store(first, stop, start, part)` receives part (stop - first, k): rows first..stop-1, new[start:start+k].
         Only what lies on or above the diagonal is computed: `new` are the last of `rows`.
         """
-        if len(rows) == len(new) > FEW_COLUMNS and self.n >= TALL * len(new):
+        few = FEW_IN_PLACE if self.X.dtype == np.float64 and self.X.strides[0] == 8 and self.shift is None else FEW_COLUMNS
+        if len(rows) == len(new) > few and self.n >= TALL * len(new):
             root = None if weights is None else np.sqrt(weights)
             self.whole_gram(new, means, store, root=root, jobs=jobs)
             return
