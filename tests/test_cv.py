@@ -260,7 +260,7 @@ def least_squares_by_hand(X, y, weights, path, gamma):
     root = np.sqrt(weights)
     for i in range(len(intercepts)):
         used = np.flatnonzero(coefs[:, i])
-        w = np.linalg.pinv(root[:, None] * (X - mean)[:, used]) @ (root * (y - level))
+        w = np.linalg.pinv(root[:, None] * (X - mean)[:, used], rcond=1e-12) @ (root * (y - level))
         intercepts[i] = gamma * intercepts[i] + (1 - gamma) * (level - mean[used] @ w)
         coefs[used, i] = gamma * coefs[used, i] + (1 - gamma) * w
     return coefs, intercepts

@@ -133,7 +133,8 @@ class Dense:
         `store(first, stop, start, part)` receives part (stop - first, k): rows first..stop-1, new[start:start+k].
         Only what lies on or above the diagonal is computed: `new` are the last of `rows`.
         """
-        few = FEW_IN_PLACE if self.X.dtype == np.float64 and self.X.strides[0] == 8 and self.shift is None else FEW_COLUMNS
+        in_place = self.X.dtype == np.float64 and self.X.strides[0] == 8 and self.shift is None
+        few = FEW_IN_PLACE if in_place else FEW_COLUMNS
         if len(rows) == len(new) > few and self.n >= TALL * len(new):
             root = None if weights is None else np.sqrt(weights)
             self.whole_gram(new, means, store, root=root, jobs=jobs)

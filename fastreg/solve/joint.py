@@ -54,10 +54,10 @@ def extrapolate(softmax, points, l1, l2):
 
 
 def newton(softmax, l1, l2):
-    """A Newton step on the coefficients in use; returns how many products it took."""
+    """A Newton step on the coefficients in use."""
     model = Model(softmax, l1, l2)
     places, W, used, w, size = model.places, model.W, model.used, model.w, model.size
-    d, count = model.minimum(softmax.left)
+    d = model.minimum()
     first, penalised = softmax.runs[0], l1 * model.f1 > 0.0
     low, high, features = first.low[places], first.high[places], softmax.pool.features[places]
     kept, level, now = softmax.Z, softmax.intercepts, softmax.objective(places, W, l1, l2)
@@ -76,9 +76,8 @@ def newton(softmax, l1, l2):
                 run.w[places] = row
             guard = softmax.guard
             softmax.guard = max(SAFE_SHARE, 0.1 * guard) if t == 1.0 else 1.0 if t < SHORT_STEP else guard
-            return count
+            return
     softmax.Z, softmax.intercepts, softmax.guard = kept, level, 1.0
-    return count
 
 
 class Model:
@@ -174,8 +173,8 @@ class Model:
         out[: self.size] += self.l2 * self.f2 * v[: self.size]
         return out
 
-    def minimum(self, most):
-        """(the step to the minimum within the signs, how many products it took: `most` at most)."""
+    def minimum(self):
+        """The step to the minimum within the signs, or near it."""
         softmax, b, scale = self.softmax, self.slope.copy(), self.scale
         room = self.size <= DIRECT and self.size * softmax.n <= ENTRIES
         if room and softmax.stiff:
@@ -184,13 +183,13 @@ class Model:
             try:
                 d = np.zeros(len(b))
                 d[: len(H)] = cho_solve(cho_factor(H, lower=True, overwrite_a=True), b[: len(H)])
-                return d, 1
+                return d
             except LinAlgError:  # rounding
                 pass
         d, z = np.zeros(len(b)), b / scale
         direction, rho, count = z.copy(), (b * z).sum(), 0
         enough = CLOSE**2 * rho
-        while rho > enough and count < min(FEW if room else PRODUCTS, most):
+        while rho > enough and count < (FEW if room else PRODUCTS):
             h = self.curve(direction)
             bend = (direction * h).sum()
             count += 1
@@ -202,7 +201,7 @@ class Model:
             rho, before = (b * z).sum(), rho
             direction = z + rho / before * direction
         softmax.stiff |= rho > enough and count >= FEW
-        return d, count
+        return d
 
     def hessian(self):
         """Over the coefficients in use, then the intercepts if there are any."""
