@@ -78,6 +78,7 @@ cdef class ResidualSet:
     cdef object reason              # what it raised
     cdef bint interrupted
     cdef bint rough                 # whether the last Newton step was less exact than the goal
+    cdef bint known                 # whether t and g are those at w
     cdef object held                # what the pointers into arrays of others rest on
 
     def __init__(self, const double[::1] y, const double[::1] weights, double total, unsigned long long seed=0,
@@ -93,7 +94,7 @@ cdef class ResidualSet:
         self.arrays = {"t": t, "near_index": np.empty(1, np.int32), "near_value": np.empty(1)}
         self.x.room, self.x.short_places, self.x.near.wide, self.x.near.single = 1, False, False, False
         self.goal = self.read = 0.0
-        self.watch, self.interrupted = watch, False
+        self.watch, self.interrupted, self.known = watch, False, False
         self.last_l1 = self.older_l1 = 0.0
         self.reserve(8)
 
@@ -194,6 +195,18 @@ cdef class ResidualSet:
             if self.norm[index[i]] > 0.0:
                 self.w[index[i]] = value[i]
         self.last_l1 = self.older_l1 = 0.0
+        self.known = False
+
+    def arrive(self, const double[::1] w, const double[::1] t, double offset, const double[::1] g):
+        """Move to the point w (m,) at which t (n,), the offset and the gradients g (m,) are known."""
+        cdef Py_ssize_t j
+        for j in range(self.m):
+            self.w[j], self.g[j] = w[j] if self.norm[j] > 0.0 else 0.0, g[j]
+        if self.n:
+            memcpy(self.t, &t[0], self.n * sizeof(double))
+        self.offset = offset
+        self.last_l1 = self.older_l1 = 0.0
+        self.known = True
 
     def solve(
         self,
@@ -212,8 +225,9 @@ cdef class ResidualSet:
         cdef double spent = 0.0
         stops[0] = 0
         with nogil:
-            self.recompute()
-            self.look(False)
+            if not self.known:
+                self.recompute()
+                self.look(False)
             while k < l1.shape[0] and spent <= budget and filled + self.m <= index.shape[0]:
                 self.predict(l1[k])
                 self.l1, self.l2 = l1[k], l2[k]
@@ -229,6 +243,7 @@ cdef class ResidualSet:
                 stops[k] = filled
                 if self.interrupted:
                     break
+        self.known = False                          # a later call starts from scratch: nothing has cancelled then
         if self.interrupted:
             reason, self.reason, self.interrupted = self.reason, None, False
             raise reason
@@ -295,6 +310,7 @@ cdef class ResidualSet:
         """Follow the line through the last two solutions, signs kept; gradients and residual are on it too."""
         cdef Py_ssize_t j, i
         cdef double share = 0.0, w, new
+        self.known &= self.older_l1 <= self.last_l1     # there is a line to follow
         if self.older_l1 > self.last_l1 > l1:
             share = min(2.0, (self.last_l1 - l1) / (self.older_l1 - self.last_l1))
         for i in range(self.n):
@@ -389,6 +405,7 @@ cdef class ResidualSet:
         for k in range(count):
             j = self.F[k]
             self.g[j] = self.h[k] / self.total + self.offset * self.mean[j]
+        self.known = not nearby
         return self.judge()
 
     cdef double judge(self) noexcept nogil:
@@ -458,6 +475,7 @@ cdef class ResidualSet:
         cdef int k, j
         cdef double g, z, new, l1, delta
         shuffle(self.A, self.active, &self.seed)
+        self.known &= self.active == 0
         for k in range(self.active):
             j = self.A[k]
             g = self.gradient(j)
@@ -503,11 +521,13 @@ cdef class ResidualSet:
                 self.F[self.free] = j
                 self.free += 1
                 size += self.reach(j) * fabs(self.w[j])
-        correlate(&self.x, self.F, self.free, self.t, self.h)
+        if not self.known:
+            correlate(&self.x, self.F, self.free, self.t, self.h)
         for k in range(self.free):
             j = self.F[k]
             l1 = self.l1 * self.f1[j]
-            self.b[k] = self.h[k] / self.total + self.offset * self.mean[j] - self.l2 * self.f2[j] * self.w[j]
+            self.b[k] = self.g[j] if self.known else self.h[k] / self.total + self.offset * self.mean[j]
+            self.b[k] -= self.l2 * self.f2[j] * self.w[j]
             self.b[k] -= l1 if self.w[j] > 0.0 else -l1
         # the gap is of first order in the gradient: its largest entry over the penalty, times the penalty of w
         for k in range(self.free):
@@ -561,6 +581,7 @@ cdef class ResidualSet:
         self.rough = target > goal
         if products == 0:
             return 0
+        self.known = False
         return self.move_carefully() if careful else self.move()
 
     cdef void advance(self, double t) noexcept nogil:

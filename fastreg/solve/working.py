@@ -145,29 +145,21 @@ class Residual:
 
     def minimize(self, l1, l2):
         """Put the minimum with these penalties into the model."""
-        run, pool = self.run, self.run.sample
-        newton, model = run.newton, run.newton.model
-        h, w, z = model.curvatures, model.table[W, : model.size], self.response
-        np.divide(run.r, h, out=z, where=h > 0)
-        z[h == 0] = 0.0
-        used = np.flatnonzero(w)
-        pool.store.add(self.features[used], w[used], z)
-        if pool.centred:
-            z -= (h * z).sum() / model.sum
-            z -= (h * z).sum() / model.sum
+        run, newton, model = self.run, self.run.newton, self.run.newton.model
         scale = run.total / model.sum
         index, value, stops = np.empty(2 * model.size, np.int32), np.empty(2 * model.size), np.zeros(2, np.intp)
         self.set.carried = 0
         self.set.goal = max(0.1 * newton.goal, 0.01 * newton.inner_gap) * scale
-        self.set.place(used.astype(np.int32), w[used])
+        table = model.table[:, : model.size]
+        gradient = scale * (table[G] - newton.ahead * table[MEANS])
+        self.set.arrive(table[W], run.r, -scale * newton.ahead, gradient)
         self.set.join(run.team)
         self.set.solve(
             np.array([l1 * scale]), np.array([l2 * scale]), np.zeros(1, np.uint8), run.task.max_iter, BUDGET, index,
             value, stops, np.zeros(1, np.int64),
         )  # fmt: skip
-        target = model.table[TARGET, : model.size]
-        target[:] = 0.0
-        target[index[: stops[1]]] = value[: stops[1]]
+        table[TARGET] = 0.0
+        table[TARGET, index[: stops[1]]] = value[: stops[1]]
 
 
 def moments(pool, features, model):
