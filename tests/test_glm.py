@@ -871,6 +871,16 @@ def test_a_tolerance_below_rounding_ends_at_rounding(seed):
     assert path.n_iter.max() <= 200
 
 
+def test_rows_that_an_unpenalised_feature_separates_have_a_finite_gap():
+    X, y, arguments = anything(2091)
+    with pytest.warns(ConvergenceWarning):
+        path = fit_path(X, y, alphas=6, max_iter=300, **arguments)
+    problem = reference.glm(X, y, **{name: value for name, value in arguments.items() if name not in ENGINE})
+    assert path.relative_gaps.max() <= 1.0 + 1e-9
+    for k in range(6):
+        assert problem.objective(*point(path, k), path.alphas[k]) <= path.null_objective * (1 + 1e-6)
+
+
 @every_loss
 def test_fitted_values_of_small_data_are_exact_by_default(loss):
     X, y = data(loss, n=100, p=30)

@@ -397,6 +397,8 @@ class Run:
                 sample.features[places], values, c, self.l1[i], self.l2[i], self.factor1, self.factor2,
                 self.loss_part(i, kappa, rss, off), kappa, h, off, self.norm,
             )  # fmt: skip
+            if gap == np.inf:  # zero is a dual point too, worth nothing
+                gap = 0.5 * rss + self.penalty(sample.features[places], values, self.l1[i], self.l2[i])
             at = self.report[self.k + i]
             bound = self.task.tol if at >= 0 else max(self.task.tol, LOOSE)
             spent = self.carried + self.steps[i] >= self.task.max_iter
@@ -426,6 +428,11 @@ class Run:
             self.gamma = max(0.1, 0.8 * self.gamma)
             self.reach = min(64, self.reach + self.reach // 2)
         self.solved = None
+
+    def penalty(self, features, values, l1, l2):
+        """Of coefficients with these penalties."""
+        f1, f2 = (1.0 if factor is None else factor[features] for factor in (self.factor1, self.factor2))
+        return float((l1 * f1 * np.abs(values) + 0.5 * l2 * f2 * values**2).sum())
 
     def loss_part(self, i, kappa, squares, off):
         """What the loss adds to the gap of solution i, its dual point scaled by kappa."""
