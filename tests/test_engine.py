@@ -1,5 +1,6 @@
 """The engine on the inputs that break solvers: each pitfall of dense squared loss by its name."""
 
+import os
 import subprocess
 import sys
 import warnings
@@ -684,7 +685,7 @@ def test_no_copy_of_X_is_made(n, p, dtype, order):
     rise, gap = map(float, run.stdout.split())
     assert gap <= TOL
     # below a quarter for 1 GB; what does not grow with X, but with the number of threads, weighs more for these 200 MB
-    assert rise < 0.3
+    assert rise < (0.27 if (os.cpu_count() or 1) <= 8 else 0.3)
 
 
 @WAYS

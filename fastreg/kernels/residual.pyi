@@ -12,7 +12,12 @@ class ResidualSet:
     carried: int
     goal: float
     def __init__(
-        self, y: Floats, weights: Floats | None, total: float, seed: int = 0, watch: Callable[[], None] | None = None
+        self,
+        y: Floats | None,
+        weights: Floats | None,
+        total: float,
+        seed: int = 0,
+        watch: Callable[[], None] | None = None,
     ) -> None: ...
     def reserve(self, capacity: int) -> None: ...
     def extend(self, mean: Floats, norm: Floats, f1: Floats, f2: Floats, lower: Floats, upper: Floats) -> None: ...

@@ -83,8 +83,8 @@ cdef class ResidualSet:
 
     def __init__(self, const double[::1] y, const double[::1] weights, double total, unsigned long long seed=0,
                  watch=None):
-        self.n = self.x.n = y.shape[0]
-        self.y, self.s = &y[0], NULL if weights is None else &weights[0]
+        self.n = self.x.n = weights.shape[0] if y is None else y.shape[0]
+        self.y, self.s = NULL if y is None else &y[0], NULL if weights is None else &weights[0]
         self.total, self.seed = total, seed
         self.held = [y, weights]
         t = np.zeros((4, self.n))
@@ -198,7 +198,7 @@ cdef class ResidualSet:
         self.known = False
 
     def arrive(self, const double[::1] w, const double[::1] t, double offset, const double[::1] g):
-        """Move to the point w (m,) at which t (n,), the offset and the gradients g (m,) are known."""
+        """Move to the point w (m,) at which t (n,), the offset and the gradients g (m,) are known; no y is needed then."""
         cdef Py_ssize_t j
         for j in range(self.m):
             self.w[j], self.g[j] = w[j] if self.norm[j] > 0.0 else 0.0, g[j]

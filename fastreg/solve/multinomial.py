@@ -354,6 +354,8 @@ class Softmax:
             P, log_sum, R = self.level()
             C, self.gradient = self.product(R)
             gap, missed = self.certify(C, P, R, l1, l2)
+            if gap == np.inf:  # zero is a dual point too, worth nothing
+                gap = self.objective(*self.table(), l1, l2)
             if l1 == l2 == 0.0:
                 gap = min(gap, self.loss(log_sum) / self.total)
             if gap <= tol * self.null or self.left <= 0:

@@ -118,7 +118,6 @@ class Residual:
 
     def __init__(self, run):
         self.run = run
-        self.response = np.empty(run.sample.design.n)
         self.set = None
 
     def renew(self):
@@ -126,21 +125,21 @@ class Residual:
         run, pool = self.run, self.run.sample
         model, store = run.newton.model, pool.store
         places, _ = model.features()
-        self.features = pool.features[places]
-        means, squares = moments(pool, self.features, model)
+        features = pool.features[places]
+        means, squares = moments(pool, features, model)
         model.table[MEANS, : model.size] = means
         table = model.table[:, : model.size]
-        self.set = ResidualSet(self.response, model.curvatures, model.sum, run.seed, watch)
+        self.set = ResidualSet(None, model.curvatures, model.sum, run.seed, watch)
         self.set.extend(means, squares / model.sum, *table[F1 : HIGH + 1])
         if pool.design.dense:
-            numbers = store.number[self.features]
+            numbers = store.number[features]
             first, together = numbers[0] if len(numbers) else 0, (np.diff(numbers) == 1).all()
             # rows that lie side by side are read where they are
             self.set.read_packed(store.rows[first : first + len(numbers)] if together else store.rows[numbers])
         else:
-            starts, stops, index, value = store.design.entries(self.features)
+            starts, stops, index, value = store.design.entries(features)
             self.set.read_sparse(
-                index, value, starts[self.features].astype(np.int64), stops[self.features].astype(np.int64), True
+                index, value, starts[features].astype(np.int64), stops[features].astype(np.int64), True
             )  # fmt: skip
 
     def minimize(self, l1, l2):
