@@ -190,48 +190,75 @@ def test_gradients(layout, dtype):
 
 
 @pytest.mark.parametrize(("layout", "dtype"), list(product(LAYOUTS, DTYPES)))
+@pytest.mark.parametrize("weighted", [False, True])
+def test_gradient(layout, dtype, weighted):
+    for n, p, rng in shapes(23):
+        X, w = stored(rng.normal(size=(n, p)).astype(dtype), layout), rng.normal(size=p)
+        first, y, weights = int(rng.integers(0, n)), rng.normal(size=n), rng.uniform(0, 2, n) if weighted else None
+        r, out = np.full(n, np.nan), np.full(p, np.nan)
+        panels.gradient(X, first, n, w, y, weights, 24, r, out)
+        rows = X[first:].astype(float)
+        expected = (y[first:] - rows @ w) * (1.0 if weights is None else weights[first:])
+        assert np.isnan(r[:first]).all()
+        close(r[first:], expected, 1.0 + np.abs(y[first:]) + np.abs(rows) @ np.abs(w))
+        close(out, rows.T @ expected, 1.0 + np.abs(rows).T @ (1.0 + np.abs(expected) + np.abs(rows) @ np.abs(w)))
+
+
+@pytest.mark.parametrize(("layout", "dtype"), list(product(LAYOUTS, DTYPES)))
 @pytest.mark.parametrize("given", [(), ("level",), ("root", "right"), ("level", "root", "right", "shift")])
-def test_whole_gram(monkeypatch, layout, dtype, given):
+@pytest.mark.parametrize("single", [False, True])
+def test_whole_gram(monkeypatch, layout, dtype, given, single):
     rng = np.random.default_rng(21)
     for n, p, m in ((1, 1, 1), (130, 30, 30), (300, 60, 49), (257, 24, 24)):
         X = stored((rng.normal(size=(n, p)) + 2.0).astype(dtype), layout)
         columns = np.sort(rng.choice(p, m, replace=False)).astype(np.intp)
         means, shift = rng.normal(size=m), rng.normal(size=p) if "shift" in given else None
         level, root = (rng.uniform(0, 2, n) if name in given else None for name in ("level", "root"))
-        right = rng.normal(size=(n, 3)) if "right" in given else None
+        right = rng.normal(size=(n, 3 if n < 300 else 20)) if "right" in given else None
         Z = X[:, columns].astype(float) - means
         if shift is not None:
             Z -= shift[columns]
         if level is not None:
             Z -= level[:, None]
-        if right is not None:
-            Z = np.hstack([Z, right])
         if root is not None:
             Z *= root[:, None]
-        count, first = -(-Z.shape[1] // 24), n // 3
-        start = count // 2
-        out = np.ones((count - start, count * 24, 24))
+        count, first = -(-m // 24), n // 3
+        start, beside = count // 2, rng.normal(size=(2, n, 8))
+        out, products = np.ones((count - start, count * 24, 24)), np.ones((2, (count - start) * 24, 8))
         work = np.full((count, panels.GRAM_TILE, 24), np.nan)
-        panels.whole_gram(X, shift, columns, means, level, root, right, first, n, start, work, out)
-        Z = Z[first:]
+        narrow = np.full(work.shape, np.nan, dtype=np.float32) if single else None
+        panels.whole_gram(
+            X, shift, columns, means, level, root, beside, first, n, start, work, narrow, out, products
+        )
+        rounding = 1e8 if single else 1.0  # of a float, in those of a double, and somewhat more
+
+        def agrees(found, A, B, times):
+            close((found - A.T @ B) / times, 0.0 * found, 1.0 + np.abs(A).T @ np.abs(B))
+            return np.abs(found - A.T @ B).max()
+
+        left = Z[first:]
         for k in range(start, count):
-            part = Z[:, 24 * k : 24 * k + 24]
-            found = out[k - start] - 1.0
-            found = found[: min(24 * (k + 1), Z.shape[1]), : part.shape[1]]
-            close(found, (Z.T @ part)[: len(found)], 1.0 + (np.abs(Z).T @ np.abs(part))[: len(found)])
-        if right is None:
-            design, gram = Dense(X), np.zeros((m, m))
-            design.shift = shift
-            monkeypatch.setattr(dense, "FEW_PANELS", int(rng.integers(0, 2)) * 43)  # in groups of columns, or not
-            monkeypatch.setattr(dense, "TASK_WORK", 1 << 10)
+            part = left[:, 24 * k : 24 * k + 24]
+            found = (out[k - start] - 1.0)[: min(24 * (k + 1), m), : part.shape[1]]
+            off = agrees(found, left[:, : len(found)], part, rounding)
+            assert (n > 1 and off > 1e-9) == (single and n > 1)
+            for i in range(2):
+                few = slice(24 * (k - start), 24 * (k - start) + part.shape[1])
+                agrees(products[i, few] - 1.0, part, beside[i, first:], 1.0)
 
-            def store(first, stop, start, part, gram=gram):
-                gram[first:stop, start : start + part.shape[1]] = part
+        design, gram = Dense(X), np.zeros((m, m))
+        design.shift = shift
+        monkeypatch.setattr(dense, "FEW_PANELS", int(rng.integers(0, 2)) * 43)  # in groups of columns, or not
+        monkeypatch.setattr(dense, "TASK_WORK", 1 << 10)
+        monkeypatch.setattr(dense, "PIECE_WORK", 1 << 10)
 
-            design.whole_gram(columns, means, store, level, root)
-            whole = X[:, columns].astype(float) - means - (0 if shift is None else shift[columns])
-            whole = (whole - (0 if level is None else level[:, None])) * (1 if root is None else root[:, None])
-            close(np.triu(gram), np.triu(whole.T @ whole), 1.0 + np.abs(whole).T @ np.abs(whole))
+        def store(first, stop, start, part, gram=gram):
+            gram[first:stop, start : start + part.shape[1]] = part
+
+        found = design.whole_gram(columns, means, store, level, root, right, single=single)
+        agrees(np.triu(gram) + np.triu(gram, 1).T, Z, Z, rounding)
+        if right is not None:
+            agrees(found, Z, right if root is None else root[:, None] * right, 1.0)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

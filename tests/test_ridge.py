@@ -435,6 +435,58 @@ def test_constant_column_and_constant_response():
         assert np.isfinite(flat.residuals).all()
 
 
+def long_problem(wide, seed, **more):
+    """A problem that is long enough for a matrix in single precision."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(7_000, 200)) * rng.uniform(0.5, 2.0, 200) + rng.normal(size=200)
+    X = np.asfortranarray(X.T if wide else X)
+    weights = rng.uniform(0.5, 2.0, len(X)) if more.pop("weighted", False) else None
+    if weights is not None and not wide:
+        weights[::9] = 0.0
+    y = X[:, :5] @ rng.normal(size=5) + 3.0 * rng.normal(size=len(X)) + 7.0
+    return RidgeData(X, y[:, None], weights=weights, **more)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize(("fit_intercept", "weighted"), [(True, False), (False, False), (True, True)])
+@pytest.mark.parametrize("storage", ["F", "C", "float32"])
+def test_a_matrix_in_single_precision_is_made_up_for(monkeypatch, wide, fit_intercept, weighted, storage):
+    monkeypatch.setattr(systems.panels, "simd_level", "any that has as many floats as two doubles")
+    data = long_problem(wide, 40, fit_intercept=fit_intercept, weighted=weighted)
+    data.X = {"F": data.X, "C": np.ascontiguousarray(data.X), "float32": data.X.astype(np.float32)}[storage]
+    for alpha in (np.array([1.0]), np.array([300.0])):
+        assert systems.single_will_do(data, alpha)
+        rough = system_for(data, single=True)
+        solution, expected = fit_ridge(data, alpha, system=rough), fit_ridge(data, alpha, system=system_for(data))
+        assert solution.system is rough
+        assert solution.residuals[0] < 1e-13
+        assert abs(rough.coefs(alpha[0]) - expected.coefs).max() > 1e-10 * abs(expected.coefs).max()
+        assert_allclose(solution.coefs, expected.coefs, rtol=0, atol=1e-12 * abs(expected.coefs).max())
+        assert_allclose(solution.intercepts, expected.intercepts, rtol=1e-11)
+        Z, t = data.X - data.means()[0], data.Y - data.means()[1]
+        gradient = Z.T @ (data.root[:, None] ** 2 * (t - Z @ solution.coefs)) - alpha * solution.coefs
+        size = np.linalg.norm(Z.T @ (data.root[:, None] ** 2 * t))
+        assert np.linalg.norm(gradient) < 3e-13 * size
+        assert solution.dual_gaps[0] < 1e-25 * size**2 / alpha[0]
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_single_precision_is_not_for_ill_conditioned_designs(monkeypatch, wide):
+    monkeypatch.setattr(systems.panels, "simd_level", "any that has as many floats as two doubles")
+    data, alpha = long_problem(wide, 41), np.array([1e-3])
+    X = data.X.T if wide else data.X
+    X[:, 1] = X[:, 0] + 1e-4 * X[:, 1]  # everywhere: a sample tells
+    assert not systems.single_will_do(data, alpha)
+    data = long_problem(wide, 41)
+    X = data.X.T if wide else data.X
+    X[1::170] += 1e6 * np.ones(200) if not wide else 1e5 * np.linspace(1, 2, 200)  # only where no sample looks
+    assert systems.single_will_do(data, alpha)
+    solution = fit_ridge(data, alpha, system=system_for(data, single=True))
+    assert not solution.system.single
+    expected = fit_ridge(data, alpha)
+    assert_array_equal(solution.coefs, expected.coefs)
+
+
 def test_sparse_too_large_to_factorize(monkeypatch):
     monkeypatch.setattr(systems, "MOST", 5)
     data = make((30, 8), storage="csr")

@@ -278,6 +278,30 @@ def test_a_penalty_matrix_smooths():
         assert_allclose(shifted, sigma * np.sqrt(np.diag(covariance)), rtol=1e-3)
 
 
+@pytest.mark.parametrize("wide", [False, True])
+def test_what_a_fit_in_single_precision_left(monkeypatch, wide):
+    monkeypatch.setattr(systems.panels, "simd_level", "any that has as many floats as two doubles")
+    rng = np.random.default_rng(50)
+    X = rng.normal(size=(200, 7_000) if wide else (7_000, 200))
+    y = X[:, 0] + rng.normal(size=len(X))
+    model = Ridge(2.0).fit(X, y)
+    assert model._fit.system.single
+    assert model.solver_ == "cholesky"
+    squares = np.linalg.svd(X - X.mean(axis=0), compute_uv=False) ** 2
+    expected = 1.0 + (squares / (squares + 2.0)).sum()
+    assert_allclose(model.df_, expected, rtol=1e-11)
+    assert not model._fit.system.single
+    if not wide:
+        Z = X - X.mean(axis=0)
+        inverse = np.linalg.inv(Z.T @ Z + 2.0 * np.eye(200))
+        sigma = np.sqrt(((y - model.predict(X)) ** 2).sum() / (7_000 - expected))
+        assert_allclose(model.standard_errors(), sigma * np.sqrt(np.diag(inverse @ Z.T @ Z @ inverse)), rtol=1e-10)
+    model = Ridge(2.0).fit(X, y)
+    X[3] *= 2.0
+    with pytest.raises(ValueError, match="X was changed in place after the fit"):
+        _ = model.df_
+
+
 @pytest.mark.parametrize("kind", ["C", "csr"])
 @pytest.mark.parametrize("weighted", [True, False])
 @pytest.mark.parametrize("alpha", [0.5, 0.0])

@@ -1,5 +1,7 @@
 """A dense X behind the few operations that the engine needs; X is read where it lies, never copied or written."""
 
+import threading
+
 import numpy as np
 
 from ..kernels import panels
@@ -16,7 +18,7 @@ TALL = 16  # rows a column from which on they are packed once for the whole Gram
 FEW_PANELS = 43  # of columns: so many in pieces of rows side by side, more of them in groups of columns
 SHORT_WORK = 1 << 23  # multiplications that are done before another thread is awake
 MOST_PIECES = 16  # side by side ...
-PIECE_WORK = 1 << 30  # ... of so many multiplications at least ...
+PIECE_WORK = 1 << 27  # ... of so many multiplications at least ...
 PIECE_BYTES = 64 << 20  # ... and with results of so many bytes in all
 TASK_WORK = 1 << 34  # multiplications of one call: an interrupt has to wait for it
 LARGE_MEAN = 1e3  # standard deviations
@@ -80,16 +82,21 @@ class Dense:
     def correlations(self, R, n_jobs=1):
         """X'R for a C-ordered float64 R of shape (n, k); returns (p, k)."""
         k = R.shape[1]
+        packed = self.in_lanes(R)
+        out = aligned((len(packed), self.p, packed.shape[2]))
+        self.correlate(packed, out, n_jobs)
+        return side_by_side(out, k)
+
+    def in_lanes(self, R):
+        """Panels (panels, n, lanes) of the columns of R (n, k), padded with zeros."""
+        k = R.shape[1]
         lanes = self.panel_width(k)
-        count = -(-k // lanes)
-        packed = aligned((count, self.n, lanes))
+        packed = aligned((-(-k // lanes), self.n, lanes))
         packed[:] = 0.0
-        for i in range(count):
+        for i in range(len(packed)):
             part = R[:, i * lanes : (i + 1) * lanes]
             packed[i, :, : part.shape[1]] = part
-        out = aligned((count, self.p, lanes))
-        self.correlate(packed, out, n_jobs)
-        return out[0, :, :k] if count == 1 else np.concatenate(out, axis=1)[:, :k]
+        return packed
 
     def gradients(self, W, Y, level, weights, jobs=1):
         """X'R (p, k) and the sums (k,) of R = weights (Y - level - X W) for k <= 8 columns; X is read once."""
@@ -105,6 +112,16 @@ class Dense:
 
         parallel_for(task, len(bounds), jobs)
         return out.sum(axis=0)[:, :k], sums.sum(axis=0)[:k]
+
+    def gradient(self, w, y, weights, jobs=1):
+        """(X'r (p,), r (n,)) for r = weights (y - X w); X is read once."""
+        tile, step = max(32, min(512, TILE_BYTES // (8 * self.p) // 8 * 8)), max(ROWS_PER_BLOCK, -(-self.n // 16))
+        bounds = [(first, min(first + step, self.n)) for first in range(0, self.n, step)]
+        out, r = np.empty((len(bounds), self.p)), np.empty(self.n)
+        parallel_for(
+            lambda i: panels.gradient(self.X, *bounds[i], w, y, weights, tile, r, out[i]), len(bounds), jobs
+        )
+        return out.sum(axis=0), r
 
     def residuals(self, Y, target, columns, W, weights, centred, total, R, jobs=1):
         """R <- weights * (Y[target] - X[:, columns] W), less its weighted mean if `centred`.
@@ -172,42 +189,58 @@ class Dense:
 
         parallel_for(task, len(tasks), jobs)
 
-    def whole_gram(self, columns, means, store, level=None, root=None, right=None, jobs=1):
-        """Inner products of columns, `means` (m,) taken off them, with each other and with those of `right` (n, k).
+    def whole_gram(self, columns, means, store, level=None, root=None, right=None, jobs=1, single=False):
+        """Inner products of columns with each other, and (m, k) with those of `right` (n, k), which are returned.
 
-        From all rows of X `level` (n,) is taken off, and they and those of `right` are multiplied with `root` (n,).
-        `store(0, stop, start, part)` receives part (stop, k): rows 0..stop-1 of the result in its columns start.., on
-        and above the diagonal.
+        `means` (m,) are taken off the columns, and `level` (n,) off the rows, which are multiplied with `root` (n,), as
+        are those of `right`.  `store(0, stop, start, part)` receives part (stop, k): rows 0..stop-1 of the matrix in
+        its columns start.., on and above the diagonal.  `single`: these in single precision, tile by tile.
         """
-        size = len(columns) + (0 if right is None else right.shape[1])
+        size = len(columns)
         count = -(-size // 24)
         few = count <= FEW_PANELS
         width = count if few else max(4, count // 12)
         groups = [(start, min(start + width, count)) for start in range(0, count, width)]
         groups.reverse()  # the last have most to do
-        sums = [np.zeros((stop - start, 24 * stop, 24)) for start, stop in groups]
-        at_once = max(1, min(MOST_PIECES, PIECE_BYTES // sums[0].nbytes)) if few else 1
-        step = min(TASK_WORK // (24 * width * size), max(PIECE_WORK // size**2, 2 * size, -(-self.n // at_once)))
-        step = max(1, step // panels.GRAM_TILE) * panels.GRAM_TILE
+        k = 0 if right is None else right.shape[1]
+        beside = self.in_lanes(np.empty((self.n, 0)) if k == 0 else right if root is None else root[:, None] * right)
 
-        def add(group, first, out):
+        def zeros(start, stop, pieces):
+            """So many matrices and products of these panels; large arrays come in large pages, which are cleared faster."""
+            products = np.zeros((pieces, len(beside), 24 * (stop - start), beside.shape[2]))
+            return np.zeros((pieces, stop - start, 24 * stop, 24)), products
+
+        most = max(1, min(MOST_PIECES, PIECE_BYTES // (8 * 24**2 * width * count))) if few else 1
+        pieces = max(1, min(most, self.n * size**2 // PIECE_WORK, self.n // (2 * size)))
+        pieces = 1 << (pieces.bit_length() - 1)  # as many for each of two, four, eight threads
+        sums = [zeros(*group, pieces) for group in groups]
+        step = min(TASK_WORK // (24 * width * size), -(-self.n // pieces))
+        step = max(1, -(-step // panels.GRAM_TILE)) * panels.GRAM_TILE
+        rooms = threading.local()
+
+        def add(group, piece, first):
             (start, stop), last = groups[group], min(first + step, self.n)
-            work = aligned((stop, panels.GRAM_TILE, 24))
-            panels.whole_gram(self.X, self.shift, columns, means, level, root, right, first, last, start, work, out)
+            if not hasattr(rooms, "tile"):  # one for each thread: fresh memory has to be cleared
+                rooms.tile = aligned((count, panels.GRAM_TILE, 24))
+                rooms.narrow = aligned((count, panels.GRAM_TILE, 12)).view(np.float32) if single else None
+            gram, products = sums[group]
+            panels.whole_gram(
+                self.X, self.shift, columns, means, level, root, beside, first, last, start,
+                rooms.tile[:stop], rooms.narrow[:stop] if single else None, gram[piece], products[piece],
+            )  # fmt: skip
 
-        if few:  # pieces of rows side by side, added up in their order
-            for wave in range(0, self.n, at_once * step):
-                firsts = range(wave, min(wave + at_once * step, self.n), step)
-                parts = [sums[0] if k == wave == 0 else np.zeros(sums[0].shape) for k in range(len(firsts))]
-                parallel_for(lambda k, f=firsts, parts=parts: add(0, f[k], parts[k]), len(firsts), jobs)
-                parallel_for(lambda k, parts=parts: add_up(sums[0], parts, k), count, jobs)
-        else:
-            for first in range(0, self.n, step):
-                parallel_for(lambda k, first=first: add(k, first, sums[k]), len(groups), jobs)
-        for (start, stop), total in zip(groups, sums, strict=True):
-            for k in range(start, stop):
-                last = min(24 * (k + 1), size)
-                store(0, last, 24 * k, total[k - start, :last, : last - 24 * k])
+        for wave in range(0, self.n, pieces * step):
+            tasks = [(g, k, wave + k * step) for k in range(pieces) for g in range(len(groups)) if wave + k * step < self.n]
+            parallel_for(lambda i, tasks=tasks: add(*tasks[i]), len(tasks), jobs)
+        if pieces > 1:  # in the order of their rows
+            parallel_for(lambda k: add_up(*sums[0], k), count, jobs)
+        products = np.empty((size, k))
+        for (start, stop), (gram, part) in zip(groups, sums, strict=True):
+            products[24 * start : 24 * stop] = side_by_side(part[0], k)[: size - 24 * start]
+            for i in range(start, stop):
+                last = min(24 * (i + 1), size)
+                store(0, last, 24 * i, gram[0, i - start, :last, : last - 24 * i])
+        return products
 
     def columns(self, new, means, out):
         """out <- columns `new` of X as rows (k, n), less their means."""
@@ -257,11 +290,17 @@ class Dense:
         return out
 
 
-def add_up(total, parts, k):
-    """Add entry k of all parts, but for the total itself, to that of the total."""
-    for part in parts:
-        if part is not total:
-            total[k] += part[k]
+def add_up(grams, products, k):
+    """Add panel k of the other pieces to that of the first."""
+    rows = slice(24 * k, 24 * (k + 1))
+    for i in range(1, len(grams)):
+        grams[0, k] += grams[i, k]
+        products[0, :, rows] += products[i, :, rows]
+
+
+def side_by_side(panels, k):
+    """(m, k) the columns of panels (panels, m, lanes)."""
+    return panels[0, :, :k] if len(panels) == 1 else np.concatenate([np.empty((panels.shape[1], 0)), *panels], axis=1)[:, :k]
 
 
 def column_blocks(p, n, lanes):

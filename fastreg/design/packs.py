@@ -20,18 +20,18 @@ def full_gram(design, means, weights=None, jobs=1, order=None):
     return upper + np.triu(upper, 1).T
 
 
-def dense_gram(design, means, level=None, root=None, right=None, jobs=1):
+def dense_gram(design, means, level=None, root=None, right=None, jobs=1, single=False):
     """Gram matrix (p, p) of all columns of a dense design, and their products (p, k) with `right` (n, k), if given.
 
     `means` (p,) are taken off the columns, then `level` (n,) off the rows; these, and those of `right`, are multiplied
-    with `root` (n,).
+    with `root` (n,).  `single`: the matrix, not the products with `right`, in single precision.
     """
-    p, k = design.p, 0 if right is None else right.shape[1]
-    gram = np.empty((p + k, p + k))
+    p = design.p
+    gram = np.empty((p, p))
 
     def store(_, stop, start, block):
         gram[:stop, start : start + block.shape[1]] = block
         gram[start : start + block.shape[1], :start] = block[:start].T
 
-    design.whole_gram(np.arange(p, dtype=np.intp), means, store, level, root, right, jobs)
-    return gram[:p, :p], gram[:p, p:]
+    every = np.arange(p, dtype=np.intp)
+    return gram, design.whole_gram(every, means, store, level, root, right, jobs, single)

@@ -36,6 +36,7 @@ cdef extern from "simd.h" nogil:
                         Py_ssize_t ncols, const double* R, int lanes, double* out) noexcept nogil
         void (*xt_packed)(const double* tile, Py_ssize_t stride, Py_ssize_t rows, Py_ssize_t ncols, const double* R,
                           int lanes, double* out) noexcept nogil
+        void (*xt_single)(const float* tile, Py_ssize_t rows, const float* R, double* out) noexcept nogil
         void (*xw_tile)(const Matrix*, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_t* idx, Py_ssize_t ncols,
                         const double* W, int lanes, double* R) noexcept nogil
         void (*gather8)(const Entries*, Py_ssize_t start, Py_ssize_t stop, const double* R, double* out) noexcept nogil

@@ -33,6 +33,17 @@ def gradients(
     out: Floats,
     sums: Floats,
 ) -> None: ...
+def gradient(
+    X: Reals,
+    first: int,
+    stop: int,
+    w: Floats,
+    y: Floats,
+    weights: Floats | None,
+    tile: int,
+    r: Floats,
+    out: Floats,
+) -> None: ...
 def shift_rows(R: Floats, first: int, stop: int, shift: Floats, weights: Floats | None, sums: Floats) -> None: ...
 def weight_parts(
     R: Floats, edges: NDArray[np.intp], weights: Floats, centred: NDArray[np.uint8], sums: Floats, squares: Floats
@@ -58,12 +69,14 @@ def whole_gram(
     means: Floats,
     level: Floats | None,
     root: Floats | None,
-    right: Floats | None,
+    right: Floats,
     first: int,
     stop: int,
     start: int,
     work: Floats,
+    single: NDArray[np.float32] | None,
     out: Floats,
+    products: Floats,
 ) -> None: ...
 def rotated_sums(
     Z: Floats, centre: Floats, root: Floats | None, S: Floats, Q: Floats, linear: Floats, square: Floats

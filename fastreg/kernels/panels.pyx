@@ -51,18 +51,23 @@ cdef void pack(const Matrix* M, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_
         memset(tile + i * stride + count, 0, (stride - count) * sizeof(double))
 
 
+cdef inline void ask_for(const Matrix* M, Py_ssize_t j, Py_ssize_t row, Py_ssize_t rows) noexcept nogil:
+    """Have some entries of a column fetched from memory."""
+    cdef const char* at = M.data + j * M.col_stride + row * M.row_stride
+    cdef const char* end = at + rows * M.row_stride
+    while at < end:
+        prefetch(at)
+        at += max(<Py_ssize_t>64, M.row_stride)
+
+
 cdef void copy_columns(const Matrix* M, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_t* idx, Py_ssize_t first,
                        Py_ssize_t count, double* tile) noexcept nogil:
     """A few rows of some columns, each on its own, widened; GRAM_STRIDE from one to the next."""
-    cdef Py_ssize_t j, i, at
+    cdef Py_ssize_t j
     cdef const double* x
-    cdef const char* ahead
     for j in range(count):
         if j + AHEAD < count:
-            at = first + j + AHEAD if idx == NULL else idx[j + AHEAD]
-            ahead = M.data + at * M.col_stride + row * M.row_stride
-            for i in range(rows * M.row_stride // 64 + 1):
-                prefetch(ahead + 64 * i)
+            ask_for(M, first + j + AHEAD if idx == NULL else idx[j + AHEAD], row, rows)
         x = column(M, first + j if idx == NULL else idx[j], row, rows, tile + j * GRAM_STRIDE)
         if x != tile + j * GRAM_STRIDE:
             memcpy(tile + j * GRAM_STRIDE, x, rows * sizeof(double))
@@ -203,6 +208,84 @@ def gradients(
                 simd.xt_tile(&M, row + i, min(<Py_ssize_t>FR_TILE, rows - i), NULL, 0, p, &R[i, 0], 8, &out[0, 0])
                 i += FR_TILE
             row += rows
+
+
+def gradient(
+    const real[:, :] X,             # in   (n, p)
+    Py_ssize_t first,               # in   rows first..stop-1 of X
+    Py_ssize_t stop,
+    const double[::1] w,            # in   (p,)
+    const double[::1] y,            # in   (n,)
+    const double[::1] weights,      # in   (n,) or None: ones
+    Py_ssize_t tile,                # in   so many rows are read from memory once
+    double[::1] r,                  # out  (n,), rows first..stop-1: weights (y - X w)
+    double[::1] out,                # out  (p,)  X'r on these rows
+):
+    """As `gradients`, for one response: columns, or rows, meet four at a time with one vector."""
+    cdef const double[::1] nothing = None
+    cdef Matrix M = as_matrix(X, nothing), across
+    cdef Py_ssize_t p = X.shape[1], row, rows, i
+    with nogil:
+        memcpy(&r[first], &y[first], (stop - first) * sizeof(double))
+        memset(&out[0], 0, p * sizeof(double))
+        if by_rows(&M):
+            across = Matrix(M.data, M.p, M.n, M.col_stride, M.row_stride, M.single, NULL)
+            tile = 4
+        row = first
+        while row < stop:
+            rows = min(tile, stop - row)
+            if by_rows(&M):
+                dots(&across, row, rows, 0, p, &w[0], -1.0, &r[row])
+            else:
+                combine(&M, 0, p, row, rows, &w[0], -1.0, &r[row])
+            if weights is not None:
+                for i in range(row, row + rows):
+                    r[i] *= weights[i]
+            if by_rows(&M):
+                combine(&across, row, rows, 0, p, &r[row], 1.0, &out[0])
+            else:
+                dots(&M, 0, p, row, rows, &r[row], 1.0, &out[0])
+            row += rows
+
+
+cdef void dots(const Matrix* M, Py_ssize_t first, Py_ssize_t count, Py_ssize_t row, Py_ssize_t rows, const double* v,
+               double sign, double* out) noexcept nogil:
+    """out[j] += sign x_j'v for so many columns from the first, on some rows: v and out start with these."""
+    cdef double buffer[4 * FR_TILE]
+    cdef const double* x[4]
+    cdef double part[4]
+    cdef Py_ssize_t j, i, c, some, few
+    for j in range(0, count, 4):
+        few = min(<Py_ssize_t>4, count - j)
+        i = 0
+        while i < rows:
+            some = min(<Py_ssize_t>FR_TILE, rows - i)
+            for c in range(4):
+                x[c] = column(M, first + j + min(c, few - 1), row + i, some, buffer + c * FR_TILE)
+            simd.dot4(some, x, v + i, part)
+            for c in range(few):
+                out[j + c] += sign * part[c]
+            i += FR_TILE
+
+
+cdef void combine(const Matrix* M, Py_ssize_t first, Py_ssize_t count, Py_ssize_t row, Py_ssize_t rows, const double* v,
+                  double sign, double* out) noexcept nogil:
+    """out += sign sum_j v[j] x_j over so many columns from the first, on some rows: v and out start with these."""
+    cdef double buffer[4 * FR_TILE]
+    cdef const double* x[4]
+    cdef double part[4]
+    cdef Py_ssize_t j, i, c, some, few
+    for j in range(0, count, 4):
+        few = min(<Py_ssize_t>4, count - j)
+        for c in range(4):
+            part[c] = sign * v[j + c] if c < few else 0.0
+        i = 0
+        while i < rows:
+            some = min(<Py_ssize_t>FR_TILE, rows - i)
+            for c in range(4):
+                x[c] = column(M, first + j + min(c, few - 1), row + i, some, buffer + c * FR_TILE)
+            simd.axpy4(some, part, x, out + i)
+            i += FR_TILE
 
 
 def shift_rows(
@@ -383,26 +466,28 @@ def whole_gram(
     const double[::1] means,        # in   (m,)  taken off them too
     const double[::1] level,        # in   (n,) taken off the rows, or None
     const double[::1] root,         # in   (n,) what the rows are then multiplied with, or None
-    const double[:, :] right,       # in   (n, k)  further columns, from which nothing is taken off; or None
+    const double[:, :, ::1] right,  # in   (sets, n, lanes)  what the columns are multiplied with besides
     Py_ssize_t first,               # in   rows first..stop-1 of X
     Py_ssize_t stop,
     Py_ssize_t start,               # in   the first panel of 24 columns that is wanted
     double[:, :, ::1] work,         # work (panels, 128, 24), for the panels up to the last one that is wanted
+    float[:, :, ::1] single,        # work (panels, 128, 24), or None
     double[:, :, ::1] out,          # in/out (panels - start, panels * 24, 24)
+    double[:, :, ::1] products,     # in/out (sets, (panels - start) * 24, lanes)
 ):
     """Add to out[k - start, i, l] the sum over these rows of z_i z_j, j = 24 k + l, for i < 24 (k + 1).
 
-    The columns z are those of X and then those of `right`.  A tile of rows is packed once and meets itself.
+    z are the columns; the sums over z_j right[s, :, l] are added to products[s, j - 24 start, l].  A tile of rows is
+    packed once and meets itself, rounded to single precision if there is room for that.
     """
     cdef Matrix M = as_matrix(X, shift)
-    cdef Py_ssize_t m = min(columns.shape[0], work.shape[0] * 24), more = columns.shape[0], panels = work.shape[0]
+    cdef Py_ssize_t m = min(columns.shape[0], work.shape[0] * 24), panels = work.shape[0]
     cdef Py_ssize_t i, j, k, row = first, rows, count
-    cdef double buffer[FR_TILE]
     cdef double* at
-    cdef const double* x
-    cdef const char* ahead
+    cdef double* sums
+    cdef float* narrow
     cdef bint rowwise = by_rows(&M), in_order = True
-    cdef int lanes = 24
+    cdef int lanes = 24, beside = <int>right.shape[2]
     with nogil:
         for j in range(m):
             in_order &= columns[j] == columns[0] + j
@@ -412,42 +497,60 @@ def whole_gram(
             for i in range(rows if rowwise else 0):
                 for k in range((m + lanes - 1) // lanes):
                     j, count = k * lanes, min(<Py_ssize_t>lanes, m - k * lanes)
-                    row_of(&M, row + i, NULL if in_order else &columns[j], columns[0] + j, count, &work[k, i, 0])
-            for k in range((m + lanes - 1) // lanes):
-                count = min(<Py_ssize_t>lanes, m - k * lanes)
-                at = &work[k, 0, 0]
-                if not rowwise:
-                    for j in range(k * lanes, k * lanes + count):
-                        if j + AHEAD < m:
-                            ahead = M.data + columns[j + AHEAD] * M.col_stride + row * M.row_stride
-                            for i in range(rows * M.row_stride // 64 + 1):
-                                prefetch(ahead + 64 * i)
-                        x = column(&M, columns[j], row, rows, buffer)
-                        for i in range(rows):
-                            at[i * lanes + j - k * lanes] = x[i]
-                for i in range(rows):
+                    at = &work[k, i, 0]
+                    row_of(&M, row + i, NULL if in_order else &columns[j], columns[0] + j, count, at)
                     for j in range(count):
-                        at[i * lanes + j] -= means[k * lanes + j]
-                if level is not None:
-                    for i in range(rows):
-                        for j in range(count):
-                            at[i * lanes + j] -= level[row + i]
-            if right is not None:
-                for j in range(min(right.shape[1], panels * lanes - more)):
-                    at = &work[(more + j) // lanes, 0, (more + j) % lanes]
-                    for i in range(rows):
-                        at[i * lanes] = right[row + i, j]
-            if root is not None:
-                for k in range(panels):
-                    for i in range(rows):
-                        for j in range(lanes):
-                            work[k, i, j] *= root[row + i]
+                        at[j] -= means[k * lanes + j]
+            for j in range(0, 0 if rowwise else m, 4):
+                turn(&M, row, rows, &columns[j], min(<Py_ssize_t>4, m - j), m - j, &means[j], &work[j // 24, 0, j % 24])
+            for k in range(panels):
+                at, count = &work[k, 0, 0], min(<Py_ssize_t>lanes, m - k * lanes)
+                for i in range(rows if level is not None else 0):
+                    for j in range(count):
+                        at[i * lanes + j] -= level[row + i]
+                for i in range(rows if root is not None else 0):
+                    for j in range(lanes):
+                        at[i * lanes + j] *= root[row + i]
+                for i in range(right.shape[0] if k >= start else 0):
+                    simd.xt_packed(
+                        at, lanes, rows, lanes, &right[i, row, 0], beside, &products[i, (k - start) * lanes, 0]
+                    )
+                if single is not None:
+                    narrow = &single[k, 0, 0]
+                    for i in range(rows * lanes):
+                        narrow[i] = <float>at[i]
             for k in range(start, panels):
                 for j in range(k + 1):
-                    simd.xt_packed(
-                        &work[j, 0, 0], lanes, rows, lanes, &work[k, 0, 0], lanes, &out[k - start, j * lanes, 0]
-                    )
+                    sums = &out[k - start, j * lanes, 0]
+                    if single is not None:
+                        simd.xt_single(&single[j, 0, 0], rows, &single[k, 0, 0], sums)
+                    else:
+                        simd.xt_packed(&work[j, 0, 0], lanes, rows, lanes, &work[k, 0, 0], lanes, sums)
             row += GRAM_ROWS
+
+
+cdef void turn(const Matrix* M, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_t* idx, Py_ssize_t count,
+               Py_ssize_t left, const double* means, double* to) noexcept nogil:
+    """A few rows of up to four columns, which are left with others, less their means: side by side, 24 from row to row."""
+    cdef double buffer[4 * GRAM_ROWS]
+    cdef const double* x[4]
+    cdef double m0, m1, m2, m3
+    cdef Py_ssize_t i, c
+    for c in range(count):
+        if c + AHEAD < left:
+            ask_for(M, idx[c + AHEAD], row, rows)
+        x[c] = column(M, idx[c], row, rows, &buffer[c * GRAM_ROWS])
+    if count == 4:  # whole cache lines are written
+        m0, m1, m2, m3 = means[0], means[1], means[2], means[3]
+        for i in range(rows):
+            to[24 * i] = x[0][i] - m0
+            to[24 * i + 1] = x[1][i] - m1
+            to[24 * i + 2] = x[2][i] - m2
+            to[24 * i + 3] = x[3][i] - m3
+        return
+    for c in range(count):
+        for i in range(rows):
+            to[24 * i + c] = x[c][i] - means[c]
 
 
 def rotated_sums(

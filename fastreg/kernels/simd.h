@@ -100,6 +100,8 @@ typedef struct {
     /* the same for a tile of rows `stride` doubles apart, which is in the cache and padded to whole groups of columns */
     void (*xt_packed)(const double *tile, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t ncols, const double *R, int lanes,
                       double *out);
+    /* out[c, lane] += sum over rows of tile[i, c] * R[i, lane], 24 columns and 24 lanes, summed in single precision */
+    void (*xt_single)(const float *tile, ptrdiff_t rows, const float *R, double *out);
     /* R[i, lane] -= sum over c of X[row + i, idx[c]] * W[c, lane] */
     void (*xw_tile)(const fr_matrix *X, ptrdiff_t row, ptrdiff_t rows, const ptrdiff_t *idx, ptrdiff_t ncols,
                     const double *W, int lanes, double *R);
@@ -142,6 +144,8 @@ typedef struct {
 #endif
 #define FR_COLS8 2
 #define FR_COLS24 1
+#define FR_FLOATS (2 * FR_VL)
+#define FR_COLS_SINGLE 2
 #include "simd.h"
 
 #if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
@@ -150,6 +154,8 @@ typedef struct {
 #define FR_VL 4
 #define FR_COLS8 4
 #define FR_COLS24 2
+#define FR_FLOATS 8
+#define FR_COLS_SINGLE 4
 #include "simd.h"
 
 #define FR_LEVEL avx512
@@ -157,6 +163,8 @@ typedef struct {
 #define FR_VL 8
 #define FR_COLS8 8
 #define FR_COLS24 6
+#define FR_FLOATS 8
+#define FR_COLS_SINGLE 8
 #include "simd.h"
 #endif
 
@@ -192,8 +200,18 @@ static int fr_simd_init(void)
 #if FR_VL > 1
 typedef double FN(vd) __attribute__((vector_size(8 * FR_VL)));
 typedef double FN(vdu) __attribute__((vector_size(8 * FR_VL), aligned(8)));
+typedef float FN(vf) __attribute__((vector_size(4 * FR_FLOATS)));
+typedef float FN(vfu) __attribute__((vector_size(4 * FR_FLOATS), aligned(4)));
 #define VD FN(vd)
+#define VF FN(vf)
 #define LOAD(p) (*(const FN(vdu) *)(p))
+#define LOAD_F(p) (*(const FN(vfu) *)(p))
+#define STORE_F(p, v) (*(FN(vfu) *)(p) = (v))
+#if FR_FLOATS == 4
+#define SPLAT_F(x) ((VF){(x), (x), (x), (x)})
+#else
+#define SPLAT_F(x) ((VF){(x), (x), (x), (x), (x), (x), (x), (x)})
+#endif
 #define STORE(p, v) (*(FN(vdu) *)(p) = (v))
 #if FR_VL == 2
 #define SPLAT(x) ((VD){(x), (x)})
@@ -213,9 +231,15 @@ typedef double FN(vdu) __attribute__((vector_size(8 * FR_VL), aligned(8)));
 #endif
 #else
 #define VD double
+#define VF float
+#undef FR_FLOATS
+#define FR_FLOATS 1
 #define LOAD(p) (*(p))
+#define LOAD_F(p) (*(p))
 #define STORE(p, v) (*(p) = (v))
+#define STORE_F(p, v) (*(p) = (v))
 #define SPLAT(x) (x)
+#define SPLAT_F(x) (x)
 #define UNROLL
 #define HOLD(v)
 #endif
@@ -352,6 +376,34 @@ FR_TARGET static void FN(xt_packed)(const double *tile, ptrdiff_t stride, ptrdif
         double *to = ncols - j < group ? memcpy(rest, out + j * lanes, bytes) : out + j * lanes;
         (wide ? FN(xt24_rows) : FN(xt8_rows))((const char *)(tile + j), stride * (ptrdiff_t)sizeof(double), rows, R, to);
         if (to == rest) memcpy(out + j * lanes, rest, bytes);
+    }
+}
+
+/* The lanes of R stay in registers and each entry of the tile meets them: one register more would not be there. */
+FR_TARGET static void FN(xt_single)(const float *tile, ptrdiff_t rows, const float *R, double *FR_RESTRICT out)
+{
+    enum { C = FR_COLS_SINGLE, V = 24 / FR_FLOATS };
+    for (int j = 0; j < 24; j += C) {
+        const float *at = tile + j, *r = R;
+        float part[24];
+        VF acc[C][V];
+        UNROLL for (int c = 0; c < C; c++) UNROLL for (int v = 0; v < V; v++) acc[c][v] = SPLAT_F(0.0f);
+        for (ptrdiff_t i = 0; i < rows; i++, at += 24, r += 24) {
+            VF lane[V];
+            UNROLL for (int v = 0; v < V; v++) {
+                lane[v] = LOAD_F(r + v * FR_FLOATS);
+                HOLD(lane[v]);
+            }
+            UNROLL for (int c = 0; c < C; c++) {
+                VF x = SPLAT_F(at[c]);
+                HOLD(x);
+                UNROLL for (int v = 0; v < V; v++) acc[c][v] += x * lane[v];
+            }
+        }
+        UNROLL for (int c = 0; c < C; c++) {
+            UNROLL for (int v = 0; v < V; v++) STORE_F(part + v * FR_FLOATS, acc[c][v]);
+            for (int l = 0; l < 24; l++) out[(j + c) * 24 + l] += part[l];
+        }
     }
 }
 
@@ -679,15 +731,19 @@ static const fr_table FN(fr_table) = {
     /* the level's name is only for messages */
 #define FR_STR2(x) #x
 #define FR_STR(x) FR_STR2(x)
-    FR_STR(FR_LEVEL), FN(xt_tile), FN(xt_packed), FN(xw_tile), FN(gather8), FN(scatter8), FN(gather1), FN(scatter1), FN(dot), FN(axpy), FN(axpy4), FN(dot4), FN(panel4), FN(moments), FN(rotate),
+    FR_STR(FR_LEVEL), FN(xt_tile), FN(xt_packed), FN(xt_single), FN(xw_tile), FN(gather8), FN(scatter8), FN(gather1), FN(scatter1), FN(dot), FN(axpy), FN(axpy4), FN(dot4), FN(panel4), FN(moments), FN(rotate),
     FN(exp), FN(log1p)};
 #undef FR_STR
 #undef FR_STR2
 
 #undef VD
+#undef VF
 #undef LOAD
+#undef LOAD_F
 #undef STORE
+#undef STORE_F
 #undef SPLAT
+#undef SPLAT_F
 #undef UNROLL
 #undef HOLD
 #undef NV8
@@ -697,4 +753,6 @@ static const fr_table FN(fr_table) = {
 #undef FR_VL
 #undef FR_COLS8
 #undef FR_COLS24
+#undef FR_FLOATS
+#undef FR_COLS_SINGLE
 #endif /* FR_LEVEL */

@@ -25,7 +25,16 @@ from fastreg.solve.ridge import (
 )
 from fastreg.solve.ridge_data import RidgeData, dense, pick, predict, spreads
 from fastreg.solve.sums import Sums
-from fastreg.solve.systems import UNREFINED, ByFeatures, Decomposed, TooLarge, by_features, check_size, system_for
+from fastreg.solve.systems import (
+    UNREFINED,
+    ByFeatures,
+    Decomposed,
+    TooLarge,
+    by_features,
+    check_size,
+    single_will_do,
+    system_for,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -147,7 +156,7 @@ def _factorize(data: RidgeData, names: Names, alphas: Floats, terms: Terms, deco
             if decomposed and terms.matrix is None:
                 system = decompose(data)
             elif alphas.min() > 0:
-                system = _checked(system_for(data))
+                system = _checked(system_for(data, single_will_do(data, alphas)))
         try:
             solution, rotation = fit_ridge(data, alphas, system=system), None
         except LinAlgError:
@@ -189,10 +198,24 @@ def _named_nonfinite(data: RidgeData, names: Names) -> Iterator[None]:
 
 def _checked(system: Any) -> Any:
     """A system whose matrix is finite, before time is lost on factorizations of anything else."""
-    matrix = system.gram if isinstance(system, ByFeatures) else system.matrix
-    if not np.isfinite(np.trace(matrix) + system.mean.sum()):
+    if not np.isfinite(np.trace(_matrix(system)) + system.mean.sum()):
         raise ValueError(OVERFLOW)
     return system
+
+
+def _matrix(system: Any) -> Floats:
+    return system.gram if isinstance(system, ByFeatures) else system.matrix
+
+
+def in_double(fit: Fit) -> Any:
+    """The factorization of a fit; made anew, and kept, where the fit made do with a matrix in single precision."""
+    if fit.system.single:
+        system = system_for(fit.data)
+        known, matrix = _matrix(fit.system), _matrix(system)
+        if not np.abs(matrix - known).max() <= 1e-5 * np.abs(known).max():
+            raise ValueError("X was changed in place after the fit, which looks at it again here: fit again")
+        fit.system = system
+    return fit.system
 
 
 def _rotated(data: RidgeData) -> tuple[RidgeData, Floats]:

@@ -8,12 +8,11 @@ from ..design import as_design
 from ..design.blocks import aligned
 from .krylov import Krylov
 from .ridge_data import correlate, predict
-from .systems import TINY, ByFeatures, Decomposed, System, TooLarge, check_size, system_for
+from .systems import EXACT, REFINEMENTS, TINY, ByFeatures, ByRows, Decomposed, System, TooLarge, check_size, system_for
 
 MOST_FACTORS = 20  # about as many Cholesky factorizations cost as much as one eigendecomposition
-EXACT = 1e-14  # relative residual of the normal equations from which on nothing is gained
+REFINED = 1e-13  # relative residual to which refinement makes up for single precision
 SHORT = 1e-13  # relative length of a step that is not worth another look at X
-REFINEMENTS = 4
 MOST_ENTRIES = 1 << 28  # of a sparse X that is made dense to be decomposed
 LANES = 24  # residuals at a time
 ONE_PASS = 8  # residuals that are made and used while a few rows of X are in the cache
@@ -84,7 +83,6 @@ def fit_ridge(data, alphas, responses=None, system=None):
     alphas = np.asarray(alphas, dtype=np.float64)
     responses = np.arange(data.Y.shape[1]) if responses is None else np.asarray(responses)
     values = np.unique(alphas)
-    many = len(values) > MOST_FACTORS or getattr(system, "spectrum", None) is not None
     if values[0] == 0.0 and not isinstance(system, Decomposed):  # squaring would lose half of the digits
         system = decompose(data)
     elif system is None:
@@ -94,10 +92,27 @@ def fit_ridge(data, alphas, responses=None, system=None):
             if data.factor is not None and not (data.factor > 0).all():
                 raise
             system = Krylov(data, values)
+    solution = solve(data, alphas, responses, system)
+    if system.single and (solution is None or not (solution.residuals <= REFINED).all()):
+        solution = solve(data, alphas, responses, system_for(data))
+    return solution
+
+
+def solve(data, alphas, responses, system):
+    """As `fit_ridge`; None where a system in single precision has no solution."""
+    values = np.unique(alphas)
+    many = len(values) > MOST_FACTORS or getattr(system, "spectrum", None) is not None
+    if len(alphas) == 1 and isinstance(system, ByRows) and not many:
+        found = system.refined(alphas[0], responses[0])
+        if found is not None:
+            W, residual, gap = found
+            return RidgeSolution(W, system.intercepts(W, responses), np.array([residual]), np.array([gap]), system)
     W = np.empty((data.X.shape[1], len(alphas)))
     for alpha in values:
         these = np.flatnonzero(alphas == alpha)
         some = system.coefs(alpha, responses[these], many)
+        if system.single and (some is None or system.weak(alpha)):
+            return None
         if some is None:
             system = decompose(data)
             some = system.coefs(alpha, responses[these])
@@ -230,6 +245,10 @@ def products(data, W, responses):
         return np.hstack([products(data, W[:, part], responses[part]) for part in parts])
     if not hasattr(data.X, "format") and len(data.Y) > len(W) and len(responses) <= ONE_PASS and W.any():
         origin = level[responses] - (mean[:, None] * W).sum(axis=0)
+        if len(responses) == 1:
+            y = data.Y[:, responses[0]] - origin[0]
+            out, r = as_design(data.X).gradient(np.ascontiguousarray(W[:, 0]), y, data.weights, data.jobs)
+            return (out - mean * r.sum())[:, None]
         out, off = as_design(data.X).gradients(W, data.Y[:, responses], origin, data.weights, data.jobs)
         return out - mean[:, None] * off if data.fit_intercept else out
     R, apart = data.Y[:, responses] - level[responses], data.apart()

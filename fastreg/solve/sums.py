@@ -41,11 +41,14 @@ class Sums:
             return self.high[name] + self.low[name]
         raise AttributeError(name)
 
-    def add(self, X, Y, weights=None, jobs=1, sign=1.0):
-        """Add the rows of a block: X (m, p) a checked matrix, Y (m, k) float64, weights (m,) or None; -1: take away."""
+    def add(self, X, Y, weights=None, jobs=1, sign=1.0, single=False):
+        """Add the rows of a block: X (m, p) a checked matrix, Y (m, k) float64, weights (m,) or None; -1: take away.
+
+        `single`: the products of the features of a dense X with each other in single precision.
+        """
         if self.rows == 0 and sign > 0:
             self.settle_origin(X, Y, weights)
-        parts = block_sums(X, Y, weights, self.origin_x, self.origin_y, jobs)
+        parts = block_sums(X, Y, weights, self.origin_x, self.origin_y, jobs, single)
         self._accumulate(parts, sign, X.shape[0])
 
     def settle_origin(self, X, Y, weights):
@@ -139,15 +142,15 @@ class Sums:
         )  # fmt: skip
 
 
-def block_sums(X, Y, weights, origin_x, origin_y, jobs):
+def block_sums(X, Y, weights, origin_x, origin_y, jobs, single=False):
     """The sums of one block about the given origins, by name."""
     m, p = X.shape
     k = Y.shape[1]
     off = Y - origin_y
     scaled = off if weights is None else off * weights[:, None]
     ones = np.ones(m) if weights is None else weights
-    right = np.column_stack([scaled, ones])
     if hasattr(X, "format"):
+        right = np.column_stack([scaled, ones])
         xx, products = full_gram(as_design(X), np.zeros(p), weights, jobs), X.T @ right
         far = np.flatnonzero(origin_x)
         if len(far):
@@ -160,7 +163,7 @@ def block_sums(X, Y, weights, origin_x, origin_y, jobs):
     else:
         root = None if weights is None else np.sqrt(weights)
         right = np.column_stack([off, np.ones(m)])
-        xx, products = dense_gram(as_design(X), origin_x, root=root, right=right, jobs=jobs)
+        xx, products = dense_gram(as_design(X), origin_x, root=root, right=right, jobs=jobs, single=single)
     return {
         "weight": ones.sum(), "x": products[:, k], "y": scaled.sum(axis=0), "xx": xx, "xy": products[:, :k],
         "yy": (scaled * off).sum(axis=0),

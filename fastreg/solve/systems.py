@@ -1,5 +1,7 @@
 """Factorized forms of a ridge problem: by features, by rows, or X itself decomposed."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, lapack
 from scipy.linalg import eigh as generalized_eigh
@@ -18,7 +20,13 @@ ROWS_AT_ONCE = 240  # rotated while they are in the cache
 MOST_BLOCKS = 32  # of rows, for threads to share
 MOST = 6_000  # rows or columns of a matrix that is factorized for a sparse X
 UNREFINED = 1e-9  # the same where nothing refines
+EXACT = 1e-14  # relative residual of the normal equations from which on nothing is gained
+REFINEMENTS = 4
 SMALL = 512  # rows of a matrix below which the threads of a BLAS cost more than they bring
+LEAST_SINGLE = 200  # rows or columns of a matrix from which on single precision pays,
+LONG = 16  # for so many times as many columns or rows,
+LEAST_WORK = 1 << 28  # so many multiplications
+LEAST_SAMPLED = 1e-5  # and this reciprocal condition on a sample
 WEAK = 1e-4  # reciprocal condition below which some directions hardly show in the gradient
 EPS = np.finfo(float).eps
 TINY = np.finfo(float).tiny
@@ -35,15 +43,46 @@ def check_size(X, most=np.inf):
         raise TooLarge(f"X is sparse and has {n} rows and {p} columns: too many for a factorization")
 
 
-def system_for(data):
-    """The factorizable form of a problem: by features, by rows, or TooLarge."""
+def system_for(data, single=False):
+    """The factorizable form of a problem: by features, by rows, or TooLarge.
+
+    `single`: with a matrix in single precision, for `refine` to make up for.
+    """
     n, p = data.X.shape
     check_size(data.X)
     if p > n and (data.factor is None or data.factor.ndim == 1):
-        return ByRows(data)
+        return ByRows(data, single)
     sums = Sums(p, data.Y.shape[1])
-    sums.add(data.X, data.Y, data.weights, data.jobs)
-    return by_features(sums, data)
+    sums.add(data.X, data.Y, data.weights, data.jobs, single=single)
+    system = by_features(sums, data)
+    system.single = single
+    return system
+
+
+def single_will_do(data, alphas):
+    """Whether a matrix in single precision, which takes half of the time, leaves refinement little to do.
+
+    For one solution, of data so long that passes over it cost less than is saved, and well-conditioned on a sample of
+    their longer side.
+    """
+    X, short, long = data.X, min(data.X.shape), max(data.X.shape)
+    if len(alphas) > 1 or hasattr(X, "format") or panels.simd_level == "avx512":  # which does as many doubles at a time
+        return False
+    if short < LEAST_SINGLE or long < LONG * short or long * short**2 < LEAST_WORK:
+        return False
+    step, wide = long // (2 * short), short < X.shape[1]
+    if data.factor is not None and (wide or data.factor.ndim == 2 or not np.isfinite(data.factor).all()):
+        return False
+    if wide:
+        data.means()
+        part = replace(data, X=X[:, ::step], known_means=None)
+    else:
+        weights = None if data.weights is None else data.weights[::step]
+        part = replace(data, X=X[::step], Y=data.Y[::step], weights=weights)
+    if data.far or not part.total > 0:
+        return False
+    cholesky = system_for(part, single=True).factorize(alphas[0] / step)
+    return cholesky is not None and cholesky.reciprocal > LEAST_SAMPLED
 
 
 def by_features(sums, data):
@@ -86,6 +125,8 @@ class System:
 
     Each has `coefs(alpha, columns)`, `freedom(alpha)`, `leave_one_out(alphas)` and `residual_sums(alphas)`.
     """
+
+    single = False  # whether its matrix is too coarse for anything but steps
 
     def intercepts(self, W, columns=slice(None)):
         """Of coefficients (p, k) for these responses."""
@@ -335,9 +376,10 @@ class ByFeatures(System):
 class ByRows(System):
     """The dual (Saunders et al. 1998): (Z P^-1 Z' + alpha I) u = t beside what is not penalised, and w = P^-1 Z'u."""
 
-    def __init__(self, data):
-        self.data = data
+    def __init__(self, data, single=False):
+        self.data, self.single = data, single
         self.set_apart(data)
+        self.factors = {}
         kernel = self.kernel(data.root)
         kernel = self.project(self.project(kernel).T)
         self.matrix = 0.5 * (kernel + kernel.T)
@@ -353,8 +395,9 @@ class ByRows(System):
             scale[apart[0]] = 0.0
         design = as_design(data.X.T)
         if design.dense:  # means that are not far are left to the projection that follows
-            level, scale = self.mean if data.far else None, None if data.factor is None else scale
-            kernel = dense_gram(design, np.zeros(len(root)), level, scale, jobs=data.jobs)[0]
+            level = self.mean if data.far or (self.single and data.fit_intercept) else None
+            scale = None if data.factor is None else scale
+            kernel = dense_gram(design, np.zeros(len(root)), level, scale, jobs=data.jobs, single=self.single)[0]
         else:
             kernel = full_gram(design, np.zeros(len(root)), scale**2, data.jobs)
         if data.weights is not None:
@@ -379,15 +422,50 @@ class ByRows(System):
             if values.min(initial=np.inf) + alpha <= WELL * (values.max(initial=0.0) + alpha):
                 return None
             return vectors @ ((vectors.T @ t) / (values + alpha)[:, None])
-        matrix = self.matrix.copy()
-        matrix[np.diag_indices(len(matrix))] += alpha
-        try:
-            cholesky = Cholesky(matrix)
-        except LinAlgError:
+        cholesky = self.factorize(alpha)
+        return None if cholesky is None else self.project(cholesky.solve(t))  # rounding along the basis is over alpha
+
+    def factorize(self, alpha):
+        """As for `ByFeatures`."""
+        if alpha not in self.factors:
+            # along the basis, where solutions have nothing, as large as elsewhere
+            matrix = self.matrix + np.trace(self.matrix) / len(self.matrix) * self.Q @ self.Q.T
+            matrix[np.diag_indices(len(matrix))] += alpha
+            self.factors = {alpha: None}
+            try:
+                cholesky = Cholesky(matrix)
+                if cholesky.reciprocal >= WELL:
+                    self.factors[alpha] = cholesky
+            except LinAlgError:
+                pass
+        return self.factors[alpha]
+
+    def refined(self, alpha, response):
+        """(coefficients (p, 1), relative residual, gap) of one response, from looks at X that are one pass each.
+
+        For dense X without penalty factors and a well-conditioned matrix; else None.  With the residual
+        r = t - alpha u - Z Z'u, the gradient at Z'u is Z'r, the gap r'Z Z'r / alpha.
+        """
+        data, cholesky = self.data, self.factorize(alpha)
+        if data.factor is not None or data.far or hasattr(data.X, "format"):
             return None
-        if cholesky.reciprocal < WELL:
+        if cholesky is None or cholesky.reciprocal < WEAK:
             return None
-        return self.project(cholesky.solve(t))  # rounding along the basis is over alpha alone
+        across, origin = as_design(data.X.T), np.zeros(data.X.shape[1])
+        t, size = self.t[:, [response]], data.known_size[response] or 1.0
+        u, last, found = self.dual(alpha, t, False), np.inf, None
+        for _ in range(REFINEMENTS + 1):
+            fitted, w = across.gradient(data.root * u[:, 0], origin, None, data.jobs)  # both with the sign turned
+            r = t - alpha * u + self.project((data.root * fitted)[:, None])
+            square = (r * (self.matrix @ r)).sum()
+            residual = np.sqrt(square) / size
+            if not residual < last:
+                break
+            found = -w[:, None], residual, square / alpha
+            if residual <= EXACT or residual > 0.1 * last:
+                break
+            u, last = u + self.dual(alpha, r, False), residual
+        return found
 
     def primal(self, u, columns=slice(None)):
         """Coefficients of the penalised features for dual solutions (n, k), and of the others from what is left."""
