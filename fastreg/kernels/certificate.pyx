@@ -11,6 +11,9 @@ where it is zero.  d is the projection of r on the unpenalised columns, which th
 of it by the Cauchy-Schwarz bound on x_j'd.
 """
 from libc.math cimport INFINITY, fabs
+from libc.string cimport memset
+
+from ._simd cimport simd
 
 
 def scan(
@@ -34,19 +37,27 @@ def scan(
     unsigned char[::1] missed,        # out  (p,)  1: screened out, yet its gradient exceeds its penalty in some lane
 ):
     """What one block of features adds to the certificates of one problem's lanes."""
-    cdef Py_ssize_t j, k, n = l1.shape[0]
+    cdef Py_ssize_t j = first, k, n = l1.shape[0]
     cdef double c, f, excess, bound, ridge, w
-    cdef bint over
+    cdef double limit[24]
+    cdef double top[24]
+    cdef bint over, plain = lower is None and norm is None and 0 < n <= 24
     with nogil:
         for k in range(n):
             largest[k] = conjugate[k] = 0.0
-        for j in range(first, stop):
+        for k in range(n if plain else 0):  # a last digit less: which way a feature goes is all they decide
+            limit[k], top[k] = (1.0 - 1e-15) * l1[k] / scale, INFINITY if l2[k] > 0.0 else 0.0
+        memset(&missed[first], 0, stop - first)
+        while True:
+            if plain and j < stop:  # most features are within their penalty, and not the largest, in all lanes
+                j += simd.quiet(
+                    &C[panel, j, lane], C.shape[2], stop - j, n, NULL if f1 is None else &f1[j], limit, top
+                )
+            if j >= stop:
+                break
             f = 1.0 if f1 is None else f1[j]
-            missed[j] = False
-            if f == 0.0 or f == INFINITY:
-                continue
             over = False
-            for k in range(n):
+            for k in range(0 if f == 0.0 or f == INFINITY else n):
                 c = C[panel, j, lane + k] * scale
                 bound = INFINITY
                 if lower is not None:
@@ -68,7 +79,10 @@ def scan(
                     conjugate[k] += max(excess, 0.0) * bound
                 elif c > largest[k] * f:
                     largest[k] = c / f
+                    if plain:
+                        top[k] = (1.0 - 1e-15) * largest[k] / scale
             missed[j] = over and place[j] < 0
+            j += 1
 
 
 def scale(double l1, double largest):

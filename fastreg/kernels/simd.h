@@ -125,6 +125,9 @@ typedef struct {
     void (*moments)(ptrdiff_t n, const double *x, const double *s, double origin, double lift, double *out);
     /* (x, y) <- (c x + s y, c y - s x) */
     void (*rotate)(ptrdiff_t n, double c, double s, double *x, double *y);
+    /* how many of the first rows, `stride` apart, of C have |C[j, k]| <= f[j] min(a[k], b[k]) for all k < n; f NULL: ones */
+    ptrdiff_t (*quiet)(const double *C, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t n, const double *f,
+                       const double *a, const double *b);
     /* out = exp(x), to an ulp or two; x is kept to [-708, 709] */
     void (*exp)(ptrdiff_t n, const double *x, double *out);
     /* out = log(1 + x), to an ulp or two, for x in [0, 1] */
@@ -206,6 +209,8 @@ typedef float FN(vfu) __attribute__((vector_size(4 * FR_FLOATS), aligned(4)));
 #define VF FN(vf)
 #define LOAD(p) (*(const FN(vdu) *)(p))
 #define LOAD_F(p) (*(const FN(vfu) *)(p))
+typedef int64_t FN(vi) __attribute__((vector_size(8 * FR_VL)));
+#define OR(x, y) ((VD)((FN(vi))(x) | (FN(vi))(y)))
 #define STORE_F(p, v) (*(FN(vfu) *)(p) = (v))
 #if FR_FLOATS == 4
 #define SPLAT_F(x) ((VF){(x), (x), (x), (x)})
@@ -236,6 +241,7 @@ typedef float FN(vfu) __attribute__((vector_size(4 * FR_FLOATS), aligned(4)));
 #define FR_FLOATS 1
 #define LOAD(p) (*(p))
 #define LOAD_F(p) (*(p))
+#define OR(x, y) ((x) < 0.0 ? (x) : (y))
 #define STORE(p, v) (*(p) = (v))
 #define STORE_F(p, v) (*(p) = (v))
 #define SPLAT(x) (x)
@@ -668,6 +674,39 @@ FR_TARGET static void FN(rotate)(ptrdiff_t n, double c, double s, double *FR_RES
     }
 }
 
+/* The sign bits of the differences are collected; the last vector overlaps the one before. */
+FR_TARGET static ptrdiff_t FN(quiet)(const double *C, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t n, const double *f,
+                                     const double *a, const double *b)
+{
+    double least[24];
+    if (n > 24) return 0;
+    for (ptrdiff_t k = 0; k < n; k++) least[k] = a[k] < b[k] ? a[k] : b[k];
+    for (ptrdiff_t j = 0; j < count; j++, C += stride) {
+        const double factor = f ? f[j] : 1.0;
+        int beyond = 0;
+        if (n < FR_VL)
+            for (ptrdiff_t k = 0; k < n; k++) beyond |= (C[k] < 0.0 ? -C[k] : C[k]) > least[k] * factor;
+        else {
+            double part[FR_VL];
+            const VD times = SPLAT(factor);
+            VD any = SPLAT(0.0);
+            for (ptrdiff_t k = 0; k < n; k += FR_VL) {
+                const ptrdiff_t at = k + FR_VL <= n ? k : n - FR_VL;
+                const VD x = LOAD(C + at), limit = LOAD(least + at) * times;
+                any = OR(any, OR(limit - x, limit + x));
+            }
+            STORE(part, any);
+            for (int k = 0; k < FR_VL; k++) {
+                int64_t bits;
+                memcpy(&bits, part + k, sizeof bits);
+                beyond |= bits < 0;
+            }
+        }
+        if (beyond) return j;
+    }
+    return count;
+}
+
 /* exp(x) = 2^k exp(r), |r| <= log(2) / 2, and the Taylor series of degree 13, whose remainder is below 1e-17. */
 FR_TARGET static void FN(exp)(ptrdiff_t n, const double *FR_RESTRICT x, double *FR_RESTRICT out)
 {
@@ -732,7 +771,7 @@ static const fr_table FN(fr_table) = {
 #define FR_STR2(x) #x
 #define FR_STR(x) FR_STR2(x)
     FR_STR(FR_LEVEL), FN(xt_tile), FN(xt_packed), FN(xt_single), FN(xw_tile), FN(gather8), FN(scatter8), FN(gather1), FN(scatter1), FN(dot), FN(axpy), FN(axpy4), FN(dot4), FN(panel4), FN(moments), FN(rotate),
-    FN(exp), FN(log1p)};
+    FN(quiet), FN(exp), FN(log1p)};
 #undef FR_STR
 #undef FR_STR2
 
@@ -740,6 +779,7 @@ static const fr_table FN(fr_table) = {
 #undef VF
 #undef LOAD
 #undef LOAD_F
+#undef OR
 #undef STORE
 #undef STORE_F
 #undef SPLAT

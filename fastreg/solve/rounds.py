@@ -24,6 +24,14 @@ def coefficients(entries, lanes):
     return used, W
 
 
+def by_sample(runs):
+    """The runs in lists of those with the same sample, which only one thread at a time may change."""
+    parts = {}
+    for run in runs:
+        parts.setdefault(run.sample, []).append(run)
+    return list(parts.values())
+
+
 class Batch:
     """Buffers and products that the problems of a batch share."""
 
@@ -130,22 +138,28 @@ class Batch:
         return [runs[i : i + size] for i in range(0, len(runs), size)]
 
     def round(self, runs):
-        lanes = max(1, self.plan.lanes // len(runs))
-        wishes, expected = {}, {}
+        lanes, parts = max(1, self.plan.lanes // len(runs)), by_sample(runs)
+
+        def prepare(k):
+            self.bring_in(parts[k], lanes)
+
         for run in runs:
-            wishes.setdefault(run.sample, []).append(run.plan(lanes, self.plan.round_cost))
-            expected[run.sample] = max(run.expected, expected.get(run.sample, 0.0))
-        for sample, wanted in wishes.items():
-            if not any(run.exact for run in self.runs if run.sample is sample and not run.done):
-                sample.gram = None
-            new = wanted[0] if len(wanted) == 1 else np.unique(np.concatenate(wanted))
-            if len(new):
-                sample.add(self.plan.rounded(sample, new, expected[sample]))
+            run.sample.jobs = self.jobs if len(parts) < self.jobs else 1
+        parallel_for(prepare, len(parts), self.jobs)
         for run in runs:
             run.extend()
         each = self.jobs // len(runs)
         parallel_for(lambda k: runs[k].solve(each), len(runs), self.jobs)
         self.verify(runs)
+
+    def bring_in(self, runs, lanes):
+        """Let the sample of these runs have the features that they want for their next alphas."""
+        sample, wanted = runs[0].sample, [run.plan(lanes, self.plan.round_cost) for run in runs]
+        if not any(run.exact for run in self.runs if run.sample is sample and not run.done):
+            sample.gram = None
+        new = wanted[0] if len(wanted) == 1 else np.unique(np.concatenate(wanted))
+        if len(new):
+            sample.add(self.plan.rounded(sample, new, max(run.expected for run in runs)))
 
     def verify(self, runs):
         """One product with X: gaps, missed features and gradients for the lanes of all runs."""
@@ -169,8 +183,13 @@ class Batch:
             for k, (first, stop) in enumerate(self.design.blocks(R.shape[0] * R.shape[2])):
                 reduce(k, first, stop)
         self.passes += 1
-        for run, outcome in zip(runs, outcomes, strict=True):
-            run.judge(C, run.segments, squares, *outcome.totals())
+        totals, parts = {outcome.run: outcome.totals for outcome in outcomes}, by_sample(runs)
+
+        def judge(k):
+            for run in parts[k]:
+                run.judge(C, run.segments, squares, *totals[run]())
+
+        parallel_for(judge, len(parts), self.jobs)
 
     def lay_out(self, runs):
         """Give the lanes of all runs a place in panels.
@@ -230,17 +249,18 @@ class Outcome:
     def __init__(self, run, design, lanes):
         self.run = run
         blocks = len(design.blocks(lanes))
-        self.largest, self.conjugate = np.zeros((2, blocks, len(run.lanes)))
         self.missed = np.zeros(design.p, dtype=np.uint8)
+        self.off = np.zeros(len(run.lanes))
         self.parts = []  # (panel, first lane in it, slice of run.lanes)
         for n, (panel, lane) in enumerate(run.segments):
             if self.parts and self.parts[-1][0] == panel:
                 self.parts[-1][2] = slice(self.parts[-1][2].start, n + 1)
             else:
                 self.parts.append([panel, lane, slice(n, n + 1)])
-        self.l1, self.l2 = run.l1[run.lanes], run.l2[run.lanes]
-        self.scratch = len(self.parts) > 1
-        self.off = np.zeros(len(run.lanes))
+        l1, l2 = run.l1[run.lanes], run.l2[run.lanes]
+        self.found = [np.zeros((2, blocks, part.stop - part.start)) for _, _, part in self.parts]
+        self.penalties = [(l1[part], l2[part]) for _, _, part in self.parts]
+        self.limits = run.factor1, run.factor2, run.task.lower, run.task.upper, run.norm
 
     def look_at_free(self, C):
         """What is left of the unpenalised features in each lane's residual."""
@@ -251,16 +271,17 @@ class Outcome:
                 self.off[n] = np.sqrt(run.projection(c, *run.solved[run.lanes[n]], n)[2])
 
     def scan(self, C, k, first, stop):
-        run = self.run
-        missed = np.zeros_like(self.missed) if self.scratch else self.missed
-        for panel, lane, part in self.parts:
+        run, several = self.run, len(self.parts) > 1
+        missed = np.zeros_like(self.missed) if several else self.missed
+        for (panel, lane, part), penalties, found in zip(self.parts, self.penalties, self.found, strict=True):
             certificate.scan(
-                C, panel, lane, first, stop, 1.0 / run.sample.total, self.l1[part], self.l2[part],
-                run.factor1, run.factor2, run.task.lower, run.task.upper, run.norm, self.off[part], run.sample.place,
-                self.largest[k, part], self.conjugate[k, part], missed,
+                C, panel, lane, first, stop, 1.0 / run.sample.total, *penalties, *self.limits, self.off[part],
+                run.sample.place, found[0, k], found[1, k], missed,
             )  # fmt: skip
-            if self.scratch:
+            if several:
                 self.missed[first:stop] |= missed[first:stop]
 
     def totals(self):
-        return self.largest.max(axis=0), self.conjugate.sum(axis=0), np.flatnonzero(self.missed)
+        """(largest (k,), conjugate (k,), missed features) for the lanes of the run."""
+        found = np.concatenate(self.found, axis=2) if self.found else np.zeros((2, 1, 0))
+        return found[0].max(axis=0), found[1].sum(axis=0), np.flatnonzero(self.missed)

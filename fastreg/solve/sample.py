@@ -9,6 +9,9 @@ from ..kernels.panels import mirror
 SPOTS = 16  # columns on which a given Gram matrix is checked
 ROUGHLY = 1e-5  # of the size of the columns: a difference that rounding in float32 explains
 LEFT = 0.05  # share of a sum of squares that a difference has to leave: rounding grows by the reciprocal
+MANY = 4  # samples whose standard deviations are found together,
+BLOCK = 1 << 20  # with squares of so many entries at a time,
+LEAST_LEFT = 0.01  # where such a share of them is left without the mean
 ROUNDING = 1e-15  # a column whose entries differ from their mean by no more than this share is constant
 
 
@@ -153,6 +156,28 @@ class Sample:
             gram[:m, :m] = self.gram[:m, :m]
             self.gram = gram
         grow_gram(self.gram, self.design, self.features, k, self.mean, self.weights, 1.0 / self.total, self.jobs)
+
+
+def find_spreads(samples):
+    """Have the standard deviations of samples {...: sample} of one design, from products with all weights at once.
+
+    A square less that of the mean loses digits where the mean is large: such columns are looked at one by one.
+    """
+    samples = [sample for sample in samples.values() if sample.spread is None]
+    if len(samples) < MANY or not samples[0].design.dense or samples[0].design.shift is not None:
+        return
+    design, jobs = samples[0].design, samples[0].jobs
+    W = np.column_stack([sample.row_weights() / sample.total for sample in samples])
+    mean, square, step = design.correlations(W, jobs), np.empty((design.p, len(samples))), max(8, BLOCK // design.n)
+    for first in range(0, design.p, step):
+        part = slice(first, first + step)
+        square[part] = as_design(np.square(design.X[:, part], dtype=np.float64)).correlations(W, jobs)
+    for sample, about, raw in zip(samples, mean.T, square.T, strict=True):
+        variance = raw - about * about
+        poor = np.flatnonzero(~(variance > LEAST_LEFT * raw))
+        _, sums, raws = design.moments(poor, sample.weights, sample.total, True, jobs)
+        variance[poor] = np.where(sums <= ROUNDING**2 * raws, 0.0, sums) / sample.total
+        sample.spread = np.sqrt(variance)
 
 
 def grow_gram(gram, design, features, k, means, weights, scale, jobs):

@@ -12,6 +12,7 @@ from .problem import Solution
 from .reduced import reducible, solve_reduced
 from .regime import Plan, worth_threads
 from .rounds import Batch
+from .sample import find_spreads
 from .threads import n_threads
 
 if TYPE_CHECKING:
@@ -74,16 +75,21 @@ def solve_directly(
     samples: dict[tuple[Any, ...], Any]
     samples, solutions = {}, []
     for start in range(0, len(tasks), plan.at_once):
-        runs, before, samples = [], samples, {}  # those of weights that do not come again may go
-        for task, target in zip(tasks[start : start + plan.at_once], target_of[start:], strict=False):
-            key = (id(task.weights), task.fit_intercept, plan.keeps_gram(task))
+        before, samples = samples, {}  # those of weights that do not come again may go
+        some = tasks[start : start + plan.at_once]
+        keys = [(id(task.weights), task.fit_intercept, plan.keeps_gram(task)) for task in some]
+        for key, task in zip(keys, some, strict=True):
             if key not in samples and key in before:
                 samples[key] = before[key]
             elif key not in samples:
                 samples[key] = batch.new_sample(task)
                 if gram is not None:
                     samples[key].adopt(gram)
-            runs.append(batch.new_run(task, samples[key], target))
+        find_spreads({id(samples[key]): samples[key] for key, task in zip(keys, some, strict=True) if task.standardize})
+        runs = [
+            batch.new_run(task, samples[key], target)
+            for key, task, target in zip(keys, some, target_of[start:], strict=False)
+        ]
         stop = min(start + plan.at_once, len(tasks))
         batch.solve(runs, progress and (lambda share, a=start, b=stop: progress(a + share * (b - a), len(tasks))))  # type: ignore[misc]  # defaults
         solutions += [solution(run, design.p) for run in runs]

@@ -1,5 +1,7 @@
 """The working set of a problem that is not quadratic: its columns, and what its models need of all processors."""
 
+import threading
+
 import numpy as np
 
 from ..design.blocks import parallel_for, watch
@@ -28,17 +30,18 @@ class Store:
         if design.dense:
             self.rows = X.T if self.in_place else np.empty((0, design.n))
         self.number = np.arange(design.p) if self.in_place else np.full(design.p, -1)
-        self.held = 0
+        self.held, self.lock = 0, threading.Lock()
 
     def bring(self, features):
         """Make sure that these columns are there."""
         if self.in_place:
             return
-        new = features[self.number[features] < 0]
-        first, stop = self.held, self.held + len(new)
-        self.rows = with_room(self.rows, first, stop)
-        self.design.columns(new, np.zeros(len(new)), self.rows[first:stop])
-        self.number[new], self.held = np.arange(first, stop), stop
+        with self.lock:
+            new = features[self.number[features] < 0]
+            first, stop = self.held, self.held + len(new)
+            self.rows = with_room(self.rows, first, stop)
+            self.design.columns(new, np.zeros(len(new)), self.rows[first:stop])
+            self.number[new], self.held = np.arange(first, stop), stop
 
     def dots(self, features, r):
         """(k,) products of columns with r."""
