@@ -227,9 +227,7 @@ def test_whole_gram(monkeypatch, layout, dtype, given, single):
         out, products = np.ones((count - start, count * 24, 24)), np.ones((2, (count - start) * 24, 8))
         work = np.full((count, panels.GRAM_TILE, 24), np.nan)
         narrow = np.full(work.shape, np.nan, dtype=np.float32) if single else None
-        panels.whole_gram(
-            X, shift, columns, means, level, root, beside, first, n, start, work, narrow, out, products
-        )
+        panels.whole_gram(X, shift, columns, means, level, root, beside, first, n, start, work, narrow, out, products)
         rounding = 1e8 if single else 1.0  # of a float, in those of a double, and somewhat more
 
         def agrees(found, A, B, times):

@@ -297,6 +297,12 @@ def test_what_a_fit_in_single_precision_left(monkeypatch, wide):
         sigma = np.sqrt(((y - model.predict(X)) ** 2).sum() / (7_000 - expected))
         assert_allclose(model.standard_errors(), sigma * np.sqrt(np.diag(inverse @ Z.T @ Z @ inverse)), rtol=1e-10)
     model = Ridge(2.0).fit(X, y)
+    large = Ridge(2.0 * 1e50).fit(1e25 * X, y)  # whose squares are no floats, some of them where no sample looks
+    assert not large._fit.system.single
+    assert_allclose(1e25 * large.coef_, model.coef_, rtol=0, atol=1e-12 * np.abs(model.coef_).max())
+    spread = X.copy()
+    spread[1] *= 1e24
+    assert Ridge(2.0).fit(spread, y).residual_ < 1e-12
     X[3] *= 2.0
     with pytest.raises(ValueError, match="X was changed in place after the fit"):
         _ = model.df_

@@ -118,9 +118,7 @@ class Dense:
         tile, step = max(32, min(512, TILE_BYTES // (8 * self.p) // 8 * 8)), max(ROWS_PER_BLOCK, -(-self.n // 16))
         bounds = [(first, min(first + step, self.n)) for first in range(0, self.n, step)]
         out, r = np.empty((len(bounds), self.p)), np.empty(self.n)
-        parallel_for(
-            lambda i: panels.gradient(self.X, *bounds[i], w, y, weights, tile, r, out[i]), len(bounds), jobs
-        )
+        parallel_for(lambda i: panels.gradient(self.X, *bounds[i], w, y, weights, tile, r, out[i]), len(bounds), jobs)
         return out.sum(axis=0), r
 
     def residuals(self, Y, target, columns, W, weights, centred, total, R, jobs=1):
@@ -206,7 +204,7 @@ class Dense:
         beside = self.in_lanes(np.empty((self.n, 0)) if k == 0 else right if root is None else root[:, None] * right)
 
         def zeros(start, stop, pieces):
-            """So many matrices and products of these panels; large arrays come in large pages, which are cleared faster."""
+            """So many matrices and products; large arrays come in large pages, which are cleared faster."""
             products = np.zeros((pieces, len(beside), 24 * (stop - start), beside.shape[2]))
             return np.zeros((pieces, stop - start, 24 * stop, 24)), products
 
@@ -230,7 +228,8 @@ class Dense:
             )  # fmt: skip
 
         for wave in range(0, self.n, pieces * step):
-            tasks = [(g, k, wave + k * step) for k in range(pieces) for g in range(len(groups)) if wave + k * step < self.n]
+            firsts = range(wave, min(wave + pieces * step, self.n), step)
+            tasks = [(group, k, first) for k, first in enumerate(firsts) for group in range(len(groups))]
             parallel_for(lambda i, tasks=tasks: add(*tasks[i]), len(tasks), jobs)
         if pieces > 1:  # in the order of their rows
             parallel_for(lambda k: add_up(*sums[0], k), count, jobs)
@@ -300,7 +299,9 @@ def add_up(grams, products, k):
 
 def side_by_side(panels, k):
     """(m, k) the columns of panels (panels, m, lanes)."""
-    return panels[0, :, :k] if len(panels) == 1 else np.concatenate([np.empty((panels.shape[1], 0)), *panels], axis=1)[:, :k]
+    if len(panels) == 1:
+        return panels[0, :, :k]
+    return panels.transpose(1, 0, 2).reshape(panels.shape[1], -1)[:, :k]
 
 
 def column_blocks(p, n, lanes):

@@ -502,7 +502,8 @@ def whole_gram(
                     for j in range(count):
                         at[j] -= means[k * lanes + j]
             for j in range(0, 0 if rowwise else m, 4):
-                turn(&M, row, rows, &columns[j], min(<Py_ssize_t>4, m - j), m - j, &means[j], &work[j // 24, 0, j % 24])
+                count = min(<Py_ssize_t>4, m - j)
+                turn(&M, row, rows, &columns[j], count, m - j, &means[j], &work[j // lanes, 0, j % lanes])
             for k in range(panels):
                 at, count = &work[k, 0, 0], min(<Py_ssize_t>lanes, m - k * lanes)
                 for i in range(rows if level is not None else 0):
@@ -531,7 +532,7 @@ def whole_gram(
 
 cdef void turn(const Matrix* M, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_t* idx, Py_ssize_t count,
                Py_ssize_t left, const double* means, double* to) noexcept nogil:
-    """A few rows of up to four columns, which are left with others, less their means: side by side, 24 from row to row."""
+    """A few rows of up to four columns, less their means, side by side, 24 from row to row; `left` are yet to come."""
     cdef double buffer[4 * GRAM_ROWS]
     cdef const double* x[4]
     cdef double m0, m1, m2, m3

@@ -284,7 +284,13 @@ class Ridge(RidgeModel, Smoother, LinearRegressor):
     data that are long and, on a sample, well-conditioned, the matrix is made in single precision, in half of the time;
     refinement in double precision makes up for it (Carson and Higham 2018). A fitted model keeps the factorization, and
     a reference to X, for `df_` and `standard_errors`, which make one of single precision anew; pickles and copies do
-    not. E. Carson and N. J. Higham, "Accelerating the solution of linear systems by iterative refinement in three
+    not.
+
+    References
+    ----------
+    A. E. Hoerl and R. W. Kennard, "Ridge regression: biased estimation for nonorthogonal problems", Technometrics 12
+    (1970); C. Saunders, A. Gammerman and V. Vovk, "Ridge regression learning algorithm in dual variables", ICML 1998;
+    E. Carson and N. J. Higham, "Accelerating the solution of linear systems by iterative refinement in three
     precisions", SIAM Journal on Scientific Computing 40 (2018).
 
     Examples

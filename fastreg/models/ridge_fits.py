@@ -156,7 +156,10 @@ def _factorize(data: RidgeData, names: Names, alphas: Floats, terms: Terms, deco
             if decomposed and terms.matrix is None:
                 system = decompose(data)
             elif alphas.min() > 0:
-                system = _checked(system_for(data, single_will_do(data, alphas)))
+                system = system_for(data, single_will_do(data, alphas))
+                if system.single and not _is_finite(system):  # what overflows in single precision may not in double
+                    system = system_for(data)
+                _check(system)
         try:
             solution, rotation = fit_ridge(data, alphas, system=system), None
         except LinAlgError:
@@ -196,9 +199,13 @@ def _named_nonfinite(data: RidgeData, names: Names) -> Iterator[None]:
         raise
 
 
-def _checked(system: Any) -> Any:
-    """A system whose matrix is finite, before time is lost on factorizations of anything else."""
-    if not np.isfinite(np.trace(_matrix(system)) + system.mean.sum()):
+def _is_finite(system: Any) -> bool:
+    return bool(np.isfinite(np.trace(_matrix(system)) + system.mean.sum()))
+
+
+def _check(system: Any) -> Any:
+    """The system, if its matrix is finite: before time is lost on factorizations of anything else."""
+    if not _is_finite(system):
         raise ValueError(OVERFLOW)
     return system
 
@@ -300,7 +307,7 @@ def _one_factorization(data: RidgeData, names: Names, terms: Terms, decomposed: 
     with _named_nonfinite(data, names):
         data.factor = terms.on(data)
         try:
-            yield decompose(data) if decomposed else _checked(system_for(data))
+            yield decompose(data) if decomposed else _check(system_for(data))
         except TooLarge as error:
             raise ValueError(f"{error}, which {method} needs. Pass cv=5 for five folds.") from error
 
@@ -405,7 +412,7 @@ class Folds:
         if self.whole is None:
             return None
         self.data.factor = self.terms.on(self.data)
-        return _checked(by_features(self.whole, self.data))
+        return _check(by_features(self.whole, self.data))
 
     def sums_of(self, rows: Ints) -> Sums:
         sums = Sums(self.whole.p, self.whole.k)
