@@ -17,6 +17,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from fastreg import fit_path
+from fastreg.design import as_design
+from fastreg.design.blocks import parallel_for
 from fastreg.kernels import lines
 
 TOL = 1e-10  # the default
@@ -492,3 +494,24 @@ def test_scaling_y_scales_the_fit(seed, form, precompute, exponent):
     X, y = scattered(30, 8, seed)
     A = stored(X, form, seed=seed)
     alike(A, y, A, 10.0**exponent * y, factor=10.0**exponent, precompute=precompute)
+
+
+def test_threads_that_pack_columns_of_rows_wait_for_each_other():
+    rng = np.random.default_rng(61)
+    X = sparse.random_array((3_000, 400), density=0.1, format="csr", rng=rng)
+    expected = X.tocsc()
+    for _ in range(5):
+        design = as_design(X)
+        wishes = [rng.permutation(400)[:60] for _ in range(40)]
+        wrong = []
+
+        def ask(k, design=design, wishes=wishes, wrong=wrong):
+            starts, stops, index, value = design.entries(wishes[k])
+            for j in wishes[k]:
+                part = slice(starts[j], stops[j])
+                rows = expected.indices[expected.indptr[j] : expected.indptr[j + 1]]
+                if not np.array_equal(index[part], rows) or not np.array_equal(value[part], expected[:, [j]].data):
+                    wrong.append((k, j))
+
+        parallel_for(ask, len(wishes), 8)
+        assert wrong == []

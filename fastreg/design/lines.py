@@ -1,6 +1,7 @@
 """A sparse X behind the operations that the engine needs; X is read where it lies, never made dense or reordered."""
 
 import functools
+import threading
 
 import numpy as np
 
@@ -205,6 +206,7 @@ class Rows(Columns):
         self.indptr = X.indptr
         self.packed = np.zeros(self.p, dtype=np.uint8)
         self.starts = self.stops = None
+        self.lock = threading.Lock()
 
     @functools.cached_property
     def counts(self):
@@ -235,7 +237,12 @@ class Rows(Columns):
         return np.hstack(parts)
 
     def entries(self, columns):
-        """As in `Columns`; packs those that have not been asked for before."""
+        """As in `Columns`; packs those that have not been asked for before, one thread at a time."""
+        with self.lock:
+            self.pack(columns)
+        return self.starts, self.stops, self.index, self.value
+
+    def pack(self, columns):
         if self.starts is None:
             self.starts, self.stops = np.zeros((2, self.p), self.indptr.dtype)
             # room for all of X, of which the system hands out what is written to
@@ -250,4 +257,3 @@ class Rows(Columns):
             wanted[new] = 1
             lines.pack_columns(self.indptr, self.X.indices, self.X.data, wanted, fill, self.index, self.value)
             self.held = int(ends[-1])
-        return self.starts, self.stops, self.index, self.value
