@@ -235,56 +235,43 @@ def gradient(
         while row < stop:
             rows = min(tile, stop - row)
             if by_rows(&M):
-                dots(&across, row, rows, 0, p, &w[0], -1.0, &r[row])
+                meet(&across, row, rows, 0, p, &w[0], -1.0, False, &r[row])
             else:
-                combine(&M, 0, p, row, rows, &w[0], -1.0, &r[row])
+                meet(&M, 0, p, row, rows, &w[0], -1.0, True, &r[row])
             if weights is not None:
                 for i in range(row, row + rows):
                     r[i] *= weights[i]
             if by_rows(&M):
-                combine(&across, row, rows, 0, p, &r[row], 1.0, &out[0])
+                meet(&across, row, rows, 0, p, &r[row], 1.0, True, &out[0])
             else:
-                dots(&M, 0, p, row, rows, &r[row], 1.0, &out[0])
+                meet(&M, 0, p, row, rows, &r[row], 1.0, False, &out[0])
             row += rows
 
 
-cdef void dots(const Matrix* M, Py_ssize_t first, Py_ssize_t count, Py_ssize_t row, Py_ssize_t rows, const double* v,
-               double sign, double* out) noexcept nogil:
-    """out[j] += sign x_j'v for so many columns from the first, on some rows: v and out start with these."""
+cdef void meet(const Matrix* M, Py_ssize_t first, Py_ssize_t count, Py_ssize_t row, Py_ssize_t rows, const double* v,
+               double sign, bint added, double* out) noexcept nogil:
+    """Some rows of so many columns from the first, four at a time: out[j] += sign x_j'v, or out += sign sum_j v[j] x_j.
+
+    The latter if they are to be `added`.  v and out start with the first column, or with the first row.
+    """
     cdef double buffer[4 * FR_TILE]
     cdef const double* x[4]
     cdef double part[4]
     cdef Py_ssize_t j, i, c, some, few
     for j in range(0, count, 4):
-        few = min(<Py_ssize_t>4, count - j)
-        i = 0
+        few, i = min(<Py_ssize_t>4, count - j), 0
         while i < rows:
             some = min(<Py_ssize_t>FR_TILE, rows - i)
             for c in range(4):
                 x[c] = column(M, first + j + min(c, few - 1), row + i, some, buffer + c * FR_TILE)
-            simd.dot4(some, x, v + i, part)
-            for c in range(few):
-                out[j + c] += sign * part[c]
-            i += FR_TILE
-
-
-cdef void combine(const Matrix* M, Py_ssize_t first, Py_ssize_t count, Py_ssize_t row, Py_ssize_t rows, const double* v,
-                  double sign, double* out) noexcept nogil:
-    """out += sign sum_j v[j] x_j over so many columns from the first, on some rows: v and out start with these."""
-    cdef double buffer[4 * FR_TILE]
-    cdef const double* x[4]
-    cdef double part[4]
-    cdef Py_ssize_t j, i, c, some, few
-    for j in range(0, count, 4):
-        few = min(<Py_ssize_t>4, count - j)
-        for c in range(4):
-            part[c] = sign * v[j + c] if c < few else 0.0
-        i = 0
-        while i < rows:
-            some = min(<Py_ssize_t>FR_TILE, rows - i)
-            for c in range(4):
-                x[c] = column(M, first + j + min(c, few - 1), row + i, some, buffer + c * FR_TILE)
-            simd.axpy4(some, part, x, out + i)
+            if added:
+                for c in range(4):
+                    part[c] = sign * v[j + c] if c < few else 0.0
+                simd.axpy4(some, part, x, out + i)
+            else:
+                simd.dot4(some, x, v + i, part)
+                for c in range(few):
+                    out[j + c] += sign * part[c]
             i += FR_TILE
 
 
