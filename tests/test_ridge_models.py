@@ -300,9 +300,15 @@ def test_what_a_fit_in_single_precision_left(monkeypatch, wide):
     large = Ridge(2.0 * 1e50).fit(1e25 * X, y)  # whose squares are no floats, some of them where no sample looks
     assert not large._fit.system.single
     assert_allclose(1e25 * large.coef_, model.coef_, rtol=0, atol=1e-12 * np.abs(model.coef_).max())
+    small = Ridge(2.0 * 1e-48).fit(1e-24 * X, y)  # whose squares vanish
+    assert not small._fit.system.single
+    assert_allclose(1e-24 * small.coef_, model.coef_, rtol=0, atol=1e-12 * np.abs(model.coef_).max())
     spread = X.copy()
-    spread[1] *= 1e24
-    assert Ridge(2.0).fit(spread, y).residual_ < 1e-12
+    spread[1, 1] = 1e20
+    fit = Ridge(1e39).fit(spread, y)._fit
+    assert not fit.system.single
+    assert np.isfinite(fit.data.known_size).all()
+    assert fit.residuals[0] < 1e-12
     X[3] *= 2.0
     with pytest.raises(ValueError, match="X was changed in place after the fit"):
         _ = model.df_

@@ -157,7 +157,8 @@ def _factorize(data: RidgeData, names: Names, alphas: Floats, terms: Terms, deco
                 system = decompose(data)
             elif alphas.min() > 0:
                 system = system_for(data, single_will_do(data, alphas))
-                if system.single and not _is_finite(system):  # what overflows in single precision may not in double
+                if system.single and not (_is_finite(system) and np.trace(_matrix(system)) > TINY * min(data.X.shape)):
+                    data.known_size = None  # what overflows, or vanishes, in single precision may not in double
                     system = system_for(data)
                 _check(system)
         try:
@@ -197,6 +198,9 @@ def _named_nonfinite(data: RidgeData, names: Names) -> Iterator[None]:
     except ValueError:
         validation.check_finite(data.X, names)
         raise
+
+
+TINY = 1e-30  # mean diagonal of a matrix below which products may have vanished in single precision
 
 
 def _is_finite(system: Any) -> bool:

@@ -94,6 +94,7 @@ def fit_ridge(data, alphas, responses=None, system=None):
             system = Krylov(data, values)
     solution = solve(data, alphas, responses, system)
     if system.single and (solution is None or not (solution.residuals <= REFINED).all()):
+        data.known_size = None
         solution = solve(data, alphas, responses, system_for(data))
     return solution
 

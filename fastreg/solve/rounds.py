@@ -151,6 +151,8 @@ class Batch:
         each = self.jobs // len(runs)
         parallel_for(lambda k: runs[k].solve(each), len(runs), self.jobs)
         self.verify(runs)
+        for run in runs:
+            run.sample.jobs = self.jobs
 
     def bring_in(self, runs, lanes):
         """Let the sample of these runs have the features that they want for their next alphas."""

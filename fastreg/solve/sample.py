@@ -167,17 +167,20 @@ def find_spreads(samples):
     if len(samples) < MANY or not samples[0].design.dense or samples[0].design.shift is not None:
         return
     design, jobs = samples[0].design, samples[0].jobs
-    W = np.column_stack([sample.row_weights() / sample.total for sample in samples])
-    mean, square, step = design.correlations(W, jobs), np.empty((design.p, len(samples))), max(8, BLOCK // design.n)
-    for first in range(0, design.p, step):
-        part = slice(first, first + step)
-        square[part] = as_design(np.square(design.X[:, part], dtype=np.float64)).correlations(W, jobs)
-    for sample, about, raw in zip(samples, mean.T, square.T, strict=True):
-        variance = raw - about * about
-        poor = np.flatnonzero(~(variance > LEAST_LEFT * raw))
-        _, sums, raws = design.moments(poor, sample.weights, sample.total, True, jobs)
-        variance[poor] = np.where(sums <= ROUNDING**2 * raws, 0.0, sums) / sample.total
-        sample.spread = np.sqrt(variance)
+    if design.n > BLOCK // 64:  # weights would be packed again for every few columns
+        return
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # such columns are looked at one by one
+        W = np.column_stack([sample.row_weights() / sample.total for sample in samples])
+        mean, square, step = design.correlations(W, jobs), np.empty((design.p, len(samples))), max(8, BLOCK // design.n)
+        for first in range(0, design.p, step):
+            part = slice(first, first + step)
+            square[part] = as_design(np.square(design.X[:, part], dtype=np.float64)).correlations(W, jobs)
+        for sample, about, raw in zip(samples, mean.T, square.T, strict=True):
+            variance = raw - about * about
+            poor = np.flatnonzero(~(variance > LEAST_LEFT * raw))
+            _, sums, raws = design.moments(poor, sample.weights, sample.total, True, jobs)
+            variance[poor] = np.where(sums <= ROUNDING**2 * raws, 0.0, sums) / sample.total
+            sample.spread = np.sqrt(variance)
 
 
 def grow_gram(gram, design, features, k, means, weights, scale, jobs):

@@ -110,7 +110,7 @@ class Pool(Sample):
 
     @jobs.setter
     def jobs(self, jobs):
-        self.store.jobs = jobs
+        """Nothing: the batch decides for all of its problems."""
 
     def pack(self, new, mean):
         self.store.bring(new)
