@@ -12,9 +12,10 @@ import reference
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastreg import ConvergenceWarning, Problem, fit_path, fit_paths
+from fastreg.design import as_design
 from fastreg.solve.regime import Plan
 from fastreg.solve.run import Run
-from fastreg.solve.sample import Sample
+from fastreg.solve.sample import Sample, find_spreads
 
 TOL = 1e-10  # the default
 ROUNDING = 1e-13
@@ -733,3 +734,24 @@ def test_a_solution_that_ran_away_is_not_reported(monkeypatch):
     assert path.coefs.nnz == 0
     assert_array_equal(path.relative_gaps[1:], 1.0)  # zero is as good a dual point
     assert_allclose(path.deviance_ratio, 0.0, atol=1e-15)
+
+
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray, np.float32])
+def test_standard_deviations_of_many_samples_are_those_of_each(layout):
+    rng = np.random.default_rng(62)
+    X = rng.normal(size=(60, 40))
+    X[:, 3], X[:, 4], X[:, 5], X[:, 6] = 3.7, 0.0, X[:, 5] + 1e4, 1e-8 * X[:, 6]
+    X[30:, 7] = 1.0  # constant where some weights are positive
+    design = as_design(layout(X))
+    weights = [None, np.repeat([0.0, 1.0], 30), *(rng.permutation(np.repeat([0.0, 1.0, 2.5], 20)) for _ in range(4))]
+    together, alone = ([Sample(design, s, True, 1) for s in weights] for _ in range(2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        find_spreads({id(sample): sample for sample in together})
+    for one, other in zip(together, alone, strict=True):
+        assert other.spread is None
+        found, expected = one.spread, other.standard_deviations()
+        assert_array_equal(found == 0, expected == 0)
+        assert (found[3:5] == 0).all()
+        assert_allclose(found, expected, rtol=1e-12)
+    assert together[1].spread[7] == 0 < together[0].spread[7]

@@ -101,10 +101,8 @@ class Dense:
     def gradients(self, W, Y, level, weights, jobs=1):
         """X'R (p, k) and the sums (k,) of R = weights (Y - level - X W) for k <= 8 columns; X is read once."""
         p, k = W.shape
-        lanes, tile = aligned((p, 8)), max(32, min(512, TILE_BYTES // (8 * p) // 8 * 8))
+        lanes, (tile, bounds) = aligned((p, 8)), self.row_blocks()
         lanes[:], lanes[:, :k] = 0.0, W
-        step = max(ROWS_PER_BLOCK, -(-self.n // 16))
-        bounds = [(first, min(first + step, self.n)) for first in range(0, self.n, step)]
         out, sums = aligned((len(bounds), p, 8)), np.empty((len(bounds), 8))
 
         def task(i):
@@ -113,10 +111,14 @@ class Dense:
         parallel_for(task, len(bounds), jobs)
         return out.sum(axis=0)[:, :k], sums.sum(axis=0)[:k]
 
+    def row_blocks(self):
+        """(rows of a tile that stays in the cache, bounds of up to 16 blocks of rows), for one pass over X."""
+        tile, step = max(32, min(512, TILE_BYTES // (8 * self.p) // 8 * 8)), max(ROWS_PER_BLOCK, -(-self.n // 16))
+        return tile, [(first, min(first + step, self.n)) for first in range(0, self.n, step)]
+
     def gradient(self, w, y, weights, jobs=1):
         """(X'r (p,), r (n,)) for r = weights (y - X w); X is read once."""
-        tile, step = max(32, min(512, TILE_BYTES // (8 * self.p) // 8 * 8)), max(ROWS_PER_BLOCK, -(-self.n // 16))
-        bounds = [(first, min(first + step, self.n)) for first in range(0, self.n, step)]
+        tile, bounds = self.row_blocks()
         out, r = np.empty((len(bounds), self.p)), np.empty(self.n)
         parallel_for(lambda i: panels.gradient(self.X, *bounds[i], w, y, weights, tile, r, out[i]), len(bounds), jobs)
         return out.sum(axis=0), r

@@ -243,6 +243,7 @@ class Rows(Columns):
         return self.starts, self.stops, self.index, self.value
 
     def pack(self, columns):
+        """Copy columns that are not there yet."""
         if self.starts is None:
             self.starts, self.stops = np.zeros((2, self.p), self.indptr.dtype)
             # room for all of X, of which the system hands out what is written to
