@@ -8,6 +8,7 @@ from ..kernels import panels
 from .blocks import aligned, parallel_for
 
 COLUMNS_PER_BLOCK = 480
+SOME_COLUMNS = 192  # of those that are picked out
 ROWS_PER_BLOCK = 8_192
 TILE_BYTES = 1 << 20  # of rows that stay in L2
 GRAM_ROWS_PER_BLOCK = 480  # these rows of a result ...
@@ -49,6 +50,9 @@ class Dense:
         self.nbytes = self.n * self.p * X.itemsize
         self.pass_work = float(self.n * self.p)  # multiplications of a product, for each lane
         self.column_work = float(self.n)  # and of an entry of the Gram matrix
+        self.bridges = (
+            self.p >= self.n
+        )  # products with all features are dear, compared to what takes a look at residuals
 
     def work_of(self, columns):
         """Entries of some columns, over those of an average one."""
@@ -74,6 +78,21 @@ class Dense:
 
         parallel_for(task, len(blocks), jobs)
         return len(blocks)
+
+    def correlate_some(self, columns, R, out, jobs=1):
+        """out[k] <- X[:, columns[k]]'R[k] for panels R (panels, n, lanes), out (panels, p, lanes), its first rows."""
+        pieces = [
+            (k, slice(first, first + SOME_COLUMNS))
+            for k, some in enumerate(columns)
+            for first in range(0, len(some), SOME_COLUMNS)
+        ]
+
+        def task(i):
+            k, part = pieces[i]
+            some = columns[k][part]
+            panels.correlate_some(self.X, self.shift, some, R[k], out[k, part.start : part.start + len(some)])
+
+        parallel_for(task, len(pieces), jobs)
 
     def blocks(self, lanes):
         """The blocks of features that `correlate` will call `then` with."""

@@ -26,6 +26,7 @@ class Columns:
 
     shift = None
     dense = False
+    bridges = False
     in_place = True  # a column is read without a copy of it
 
     def __init__(self, X):

@@ -54,6 +54,8 @@ cdef extern from "simd.h" nogil:
         void (*rotate)(Py_ssize_t n, double c, double s, double* x, double* y) noexcept nogil
         Py_ssize_t (*quiet)(const double* C, Py_ssize_t stride, Py_ssize_t count, Py_ssize_t n, const double* f,
                             const double* a, const double* b) noexcept nogil
+        void (*doubt)(Py_ssize_t n, double s, const double* a, double t, const double* b, double rest,
+                      const double* norm, double limit, const double* f, double* marks) noexcept nogil
         void (*exp)(Py_ssize_t n, const double* x, double* out) noexcept nogil
         void (*log1p)(Py_ssize_t n, const double* x, double* out) noexcept nogil
 

@@ -124,6 +124,27 @@ def correlate(
             j += COLUMN_BLOCK
 
 
+def correlate_some(
+    const real[:, :] X,             # in   (n, p)
+    const double[::1] shift,        # in   (p,) taken off its columns, or None
+    const Py_ssize_t[::1] columns,  # in   (k,)  columns of X
+    const double[:, ::1] R,         # in   (n, lanes)
+    double[:, ::1] out,             # out  (k, lanes)  X[:, columns]'R
+):
+    """As `correlate`, for some columns and one panel."""
+    cdef Matrix M = as_matrix(X, shift)
+    cdef Py_ssize_t row = 0, count = columns.shape[0]
+    with nogil:
+        if count:
+            memset(&out[0, 0], 0, count * out.shape[1] * sizeof(double))
+        while row < M.n and count:
+            simd.xt_tile(
+                &M, row, min(<Py_ssize_t>FR_TILE, M.n - row), &columns[0], 0, count, &R[row, 0], <int>R.shape[1],
+                &out[0, 0]
+            )
+            row += FR_TILE
+
+
 def residuals(
     const real[:, :] X,             # in   (n, p)
     const double[::1] shift,        # in   (p,) taken off its columns, or None

@@ -128,6 +128,9 @@ typedef struct {
     /* how many of the first rows, `stride` apart, of C have |C[j, k]| <= f[j] min(a[k], b[k]) for all k < n; f NULL: ones */
     ptrdiff_t (*quiet)(const double *C, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t n, const double *f,
                        const double *a, const double *b);
+    /* marks[j] < 0 where f[j] limit < |s a[j] + t b[j]| + rest norm[j], else as it is; f NULL: ones */
+    void (*doubt)(ptrdiff_t n, double s, const double *a, double t, const double *b, double rest, const double *norm,
+                  double limit, const double *f, double *marks);
     /* out = exp(x), to an ulp or two; x is kept to [-708, 709] */
     void (*exp)(ptrdiff_t n, const double *x, double *out);
     /* out = log(1 + x), to an ulp or two, for x in [0, 1] */
@@ -707,6 +710,17 @@ FR_TARGET static ptrdiff_t FN(quiet)(const double *C, ptrdiff_t stride, ptrdiff_
     return count;
 }
 
+/* The least of the differences would not tell of NaN; f may be infinite. */
+FR_TARGET static void FN(doubt)(ptrdiff_t n, double s, const double *a, double t, const double *b, double rest,
+                                const double *norm, double limit, const double *f, double *FR_RESTRICT marks)
+{
+    for (ptrdiff_t j = 0; j < n; j++) {
+        const double c = s * a[j] + t * b[j], u = (c < 0.0 ? -c : c) + rest * norm[j];
+        const int within = u < limit * (f ? f[j] : 1.0);
+        marks[j] = within ? marks[j] : -1.0;
+    }
+}
+
 /* exp(x) = 2^k exp(r), |r| <= log(2) / 2, and the Taylor series of degree 13, whose remainder is below 1e-17. */
 FR_TARGET static void FN(exp)(ptrdiff_t n, const double *FR_RESTRICT x, double *FR_RESTRICT out)
 {
@@ -771,7 +785,7 @@ static const fr_table FN(fr_table) = {
 #define FR_STR2(x) #x
 #define FR_STR(x) FR_STR2(x)
     FR_STR(FR_LEVEL), FN(xt_tile), FN(xt_packed), FN(xt_single), FN(xw_tile), FN(gather8), FN(scatter8), FN(gather1), FN(scatter1), FN(dot), FN(axpy), FN(axpy4), FN(dot4), FN(panel4), FN(moments), FN(rotate),
-    FN(quiet), FN(exp), FN(log1p)};
+    FN(quiet), FN(doubt), FN(exp), FN(log1p)};
 #undef FR_STR
 #undef FR_STR2
 

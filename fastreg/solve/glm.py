@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..design.blocks import team_of, watch
+from ..design.blocks import parallel_for, team_of, watch
 from ..design.lines import COPY_WORK, ENTRY_WORK
 from ..kernels import losses
 from ..kernels.columns import PARTS, ColumnSet
@@ -12,9 +12,10 @@ from ..kernels.model import Model
 from ..kernels.newton import DONE, ROW, WANTS_MINIMUM, WANTS_MODEL, Newton
 from .regime import MOSTLY_RIDGE
 from .rounds import Batch, coefficients
-from .run import GOAL, POLISHES, ROUNDING, Run
+from .run import GOAL, LOOKS, POLISHES, ROUNDING, Run
 from .working import BENT, HIGH, TARGET, G, Pool, Residual, Store, W, grow_model
 
+EVALUATED = 1 << 16  # entries of residuals of which threads share the evaluation
 SHARED = 3e5  # multiplications of a product with all features, from which on threads share it
 LARGE = 700  # features in a sparse model, from which on conjugate gradients beat a Gram matrix;
 MANY = 500  # in a dense one with an L2 penalty alone, where rows are not many more
@@ -26,6 +27,7 @@ FINER = 1e-3  # share of the tolerance that it aims at, for predictions are only
 NULL = 1e-28  # relative gap of the null model: its gradient, of the size of the root, says what alpha_max is
 SEPARATED = 1e-15  # of the loss without features: with less left, unpenalised features separate the classes
 FLAT = 1e-100  # mean curvature below which there is none
+DENSE_LOOKS = 100  # products with a feature of a dense X for each alpha, as it is known from then on
 PATIENCE = 1000  # steps for one alpha without an end in sight
 
 
@@ -79,6 +81,9 @@ class GlmRun(Run):
 
     def residual_set(self):
         return None
+
+    def looks(self):
+        return DENSE_LOOKS if self.sample.design.dense else LOOKS
 
     def start(self):
         """(weighted residual, half the deviance, intercept) of the model without features."""
@@ -277,7 +282,7 @@ class GlmRun(Run):
         if super().accept(at, i, gap, rss) and at >= 0:
             self.intercepts[at] = self.lane_levels[self.lanes.index(i)] - self.level_of(*self.solved[i])
 
-    def polish(self, column, places, values):
+    def polish(self, outcome, n, places, values):
         self.polished += 1
         self.goal = max(0.1 * self.goal, ROUNDING * self.null)
         self.place(places, values)
@@ -350,11 +355,17 @@ class GlmBatch(Batch):
     def residuals(self, runs):
         R, C, squares, target, members = self.lay_out(runs)
         target[:] = -1
-        for panel, entries in enumerate(members):
-            used, W = coefficients(entries, R.shape[2])
-            part = slice(panel, panel + 1)
-            self.design.residuals(self.Y, target[part], used, W, None, False, 1.0, R[part], self.jobs)
-        for run in runs:
+        alone = len(R) >= self.jobs
+
+        def residuals(k):
+            used, W = coefficients(members[k], R.shape[2])
+            part, jobs = slice(k, k + 1), 1 if alone else self.jobs
+            self.design.residuals(self.Y, target[part], used, W, None, False, 1.0, R[part], jobs)
+
+        parallel_for(residuals, len(R), self.jobs if alone else 1)
+
+        def evaluate(k):
+            run = runs[k]
             run.duals, run.lane_levels = [], []
             for (panel, lane), i in zip(run.segments, run.lanes, strict=True):
                 z, r, h = -R[panel, :, lane], np.empty(self.design.n), np.empty(self.design.n)
@@ -365,4 +376,6 @@ class GlmBatch(Batch):
                 R[panel, :, lane], squares[panel, lane] = r, 2.0 * value
                 run.duals.append(Dual(z, r, h))
                 run.lane_levels.append(run.levels[i] + change)
+
+        parallel_for(evaluate, len(runs), self.jobs if R.size > EVALUATED else 1)
         return R, C, squares

@@ -1,7 +1,5 @@
 """The cost model: from the shape of the data and of the batch, how the batch is solved."""
 
-import math
-
 import numpy as np
 
 RATE = 3e10  # flops a second and thread, of the panel kernels
@@ -10,9 +8,9 @@ CACHE = 64 << 20  # bytes of an X that has to come from memory for every product
 BYTE = 1.4  # flops in the time of one of them
 SHARED = 0.4  # time of a product that threads share
 ENTRY = 100  # flops that storing an entry of the Gram matrix is worth
-LOOKS = 10  # products with a feature for each alpha that is solved on residuals
 MOSTLY_RIDGE = 0.5  # an l1_ratio below which supports are expected to outgrow the rows of a wide X
 LANES = 24
+SOME = 0.1  # of the features are left in doubt between residuals that have met all of them
 EACH = 8  # lanes for each of many problems: with fewer of them there are more rounds
 PANELS = 16 << 20  # bytes that panels may take, or a sixth of X (a twelfth if it is sparse) if that is more
 
@@ -58,17 +56,20 @@ class Plan:
             return bool(self.precompute) or self.design.dense
         return task.l1_ratio >= MOSTLY_RIDGE or self.design.n >= self.design.p or self.full_gram()
 
-    def round_cost(self, lanes, m, new, work, exact):
-        """Flops, or what takes as long, of a round that needs `lanes` and brings `new` features to the `m` known.
+    def round_cost(self, lanes, m, new, work, looks):
+        """Flops, or what takes as long, of rounds that need `lanes` (b,) and bring `new` (b,) features to the m known.
 
-        `work` is what products with these features cost, in those with an average one.
+        `work` (b,) is what products with these features cost, in those with an average one; `looks` how many each alpha
+        takes, 0 where there is a Gram matrix.
         """
-        width = 8 * math.ceil(lanes / 8)
-        times = 2 * m + new if exact else LOOKS * lanes
+        width = 8 * np.ceil(lanes / 8)
+        if self.design.bridges:  # eight lanes meet all features, the others some
+            width = np.minimum(width, 8 + SOME * lanes)
+        times = looks * lanes if looks else 2 * m + new
         entries = times * (work * self.design.column_work + new * ENTRY)
         flops = 2 * self.design.pass_work * width
         if self.design.dense and self.design.n >= self.design.p and self.design.nbytes > CACHE:
-            flops = max(SHARED * flops, BYTE * self.design.nbytes)
+            flops = np.maximum(SHARED * flops, BYTE * self.design.nbytes)
         return START * RATE + flops + entries
 
     def rounded(self, sample, new, expected):

@@ -3,10 +3,15 @@
 import numpy as np
 
 from ..design.blocks import aligned, parallel_for
-from ..kernels import certificate, panels
+from ..kernels import panels
+from .outcome import Outcome
 from .regime import EACH
 from .run import Run
 from .sample import Sample
+
+BRIDGED = 2e7  # multiplications of all lanes with all features that are worth looking for fewer
+LONG = 1 << 16  # features that keep threads busy with one look at all of them
+HUGE = 1e300  # stands for the length of a column whose squares overflow
 
 
 def sum_of_squares(r, weights):
@@ -17,10 +22,14 @@ def sum_of_squares(r, weights):
 def coefficients(entries, lanes):
     """(features in use, their coefficients (1, k, lanes)) of the solutions of one panel."""
     columns = [run.sample.features[places] for run, _, places, _ in entries]
-    used = np.unique(np.concatenate(columns))
+    place = np.full(entries[0][0].sample.design.p, -1, np.int32)
+    for features in columns:
+        place[features] = 0
+    used = np.flatnonzero(place == 0)
+    place[used] = np.arange(len(used))
     W = np.zeros((1, len(used), lanes))
     for (_, lane, _, values), features in zip(entries, columns, strict=True):
-        W[0, np.searchsorted(used, features), lane] = values
+        W[0, place[features], lane] = values
     return used, W
 
 
@@ -32,13 +41,21 @@ def by_sample(runs):
     return list(parts.values())
 
 
+def panel_lanes(design, count):
+    width = design.panel_width(count)
+    return -(-count // width) * width
+
+
 class Batch:
     """Buffers and products that the problems of a batch share."""
 
     def __init__(self, design, targets, plan, jobs):
         self.design, (self.Y, self.means), self.plan, self.jobs = design, targets, plan, jobs
+        self.least = min(plan.lanes, 24)  # lanes that there is room for from the start
+        self.short_jobs = jobs if design.p >= LONG else 1  # threads with short tasks wait for Python's lock
         self.passes = 0
-        self.buffers = None
+        self.spreads = {}
+        self.buffers = {}
         self.whole = None  # a sample with all features, for the differences of others
 
     def new_sample(self, task):
@@ -83,24 +100,22 @@ class Batch:
             if whole is None:
                 self.whole = sample
 
-    def panels(self, lanes):
+    def panels(self, lanes, least=0, of="all"):
         """Room for R and C with at least `lanes` lanes: arrays (panels, n, width), (panels, p, width)."""
-        width = self.design.panel_width(lanes)
+        width, n, p = self.design.panel_width(lanes), self.design.n, self.design.p
         count = -(-lanes // width)
-        if self.buffers is None or self.buffers[0].size < count * width * self.design.n:
-            size = max(count * width, min(self.plan.lanes, 24))
-            self.buffers = aligned(size * self.design.n), aligned(size * self.design.p)
-        return tuple(
-            buffer[: count * rows * width].reshape(count, rows, width)
-            for buffer, rows in zip(self.buffers, (self.design.n, self.design.p), strict=True)
-        )
+        if of not in self.buffers or self.buffers[of][0].size < count * width * n:
+            size = max(count * width, least)
+            self.buffers[of] = aligned(size * n), aligned(size * p)
+        R, C = self.buffers[of]
+        return R[: count * n * width].reshape(count, n, width), C[: count * p * width].reshape(count, p, width)
 
     def begin(self, runs):
         """First pass: the gradient at zero of every problem."""
         at_once = self.plan.lanes
         for start in range(0, len(runs), at_once):
             some = runs[start : start + at_once]
-            R, C = self.panels(len(some))
+            R, C = self.panels(len(some), self.least)
             R[:] = 0.0
             width, starts = R.shape[2], []
             for lane, run in enumerate(some):
@@ -113,6 +128,7 @@ class Batch:
                 gradient = C[lane // width, :, lane % width] / run.sample.total
                 if not np.isfinite(gradient).all():
                     self.design.refuse_nonfinite()
+                run.anchor = R[lane // width, :, lane % width].copy()
                 run.begin(gradient, *starts[lane])
         some = [run for run in runs if len(run.free)]
         for start in range(0, len(some), at_once):
@@ -164,34 +180,98 @@ class Batch:
             sample.add(self.plan.rounded(sample, new, max(run.expected for run in runs)))
 
     def verify(self, runs):
-        """One product with X: gaps, missed features and gradients for the lanes of all runs."""
-        count = sum(len(run.lanes) for run in runs)
-        if count == 0:
-            for run in runs:
-                run.judge(None, [], None, None, None, np.empty(0, np.intp))
-            return
+        """Products with X: gaps, missed features and gradients for the lanes of all runs."""
         R, C, squares = self.residuals(runs)
-        outcomes = [Outcome(run, self.design, R.shape[0] * R.shape[2]) for run in runs]
-
-        def reduce(k, first, stop):
-            for outcome in outcomes:
-                outcome.scan(C, k, first, stop)
-
         late = any(len(run.free) for run in runs)  # their certificates need the products with those features first
-        self.design.correlate(R, C, self.jobs, None if late else reduce)
-        if late:
-            for outcome in outcomes:
-                outcome.look_at_free(C)
-            for k, (first, stop) in enumerate(self.design.blocks(R.shape[0] * R.shape[2])):
-                reduce(k, first, stop)
+        full = None if late else self.full_lanes(runs)
+        P, products = (R, C) if full is None else self.copies(runs, full, R)
+        outcomes = self.with_all_features(runs, R, P, products, full, late)
+        if full is not None:
+            self.with_some(outcomes, R, C)
         self.passes += 1
-        totals, parts = {outcome.run: outcome.totals for outcome in outcomes}, by_sample(runs)
+        parts = by_sample(runs)
+        outcome_of = dict(zip(runs, outcomes, strict=True))
 
         def judge(k):
             for run in parts[k]:
-                run.judge(C, run.segments, squares, *totals[run]())
+                run.judge(outcome_of[run], squares)
 
-        parallel_for(judge, len(parts), self.jobs)
+        parallel_for(judge, len(parts), self.short_jobs)
+
+    def full_lanes(self, runs):
+        """For each run the numbers of the lanes that are to meet all features; None: all of them."""
+        count = sum(len(run.lanes) for run in runs)
+        if not self.design.bridges or count * self.design.pass_work < BRIDGED:
+            return None
+        full, spare = [], 8 // len(runs)
+        for run in runs:
+            k = len(run.lanes)
+            each = max(1, min(spare, k // 3))
+            full.append(sorted({k - 1 - k * i // each for i in range(each)}) if k else [])
+        return full if panel_lanes(self.design, sum(map(len, full))) < panel_lanes(self.design, count) else None
+
+    def copies(self, runs, full, R):
+        """(panels of copies of these lanes of R, room for their products with X)"""
+        lanes = [
+            R[panel, :, lane]
+            for run, some in zip(runs, full, strict=True)
+            for panel, lane in (run.segments[n] for n in some)
+        ]
+        P, C = self.panels(len(lanes), of="copies")
+        width = P.shape[2]
+        P[:] = 0.0
+        for k, lane in enumerate(lanes):
+            P[k // width, :, k % width] = lane
+        return P, C
+
+    def with_all_features(self, runs, R, P, C, full, late):
+        """What the products C of the residuals in the panels P, in the order of the runs, say of each of these."""
+        lanes, outcomes, at = P.shape[0] * P.shape[2], [], 0
+        for k, run in enumerate(runs):
+            some = list(range(len(run.lanes))) if full is None else full[k]
+            where = [divmod(at + i, P.shape[2]) for i in range(len(some))]
+            outcomes.append(Outcome(run, self.design, R, C, where, some))
+            at += len(some)
+        if at == 0:
+            return outcomes
+
+        def reduce(k, first, stop):
+            for outcome in outcomes:
+                outcome.scan(k, first, stop)
+
+        self.design.correlate(P, C, self.jobs, None if late else reduce)
+        if late:
+            for outcome in outcomes:
+                outcome.look_at_free()
+            for k, (first, stop) in enumerate(self.design.blocks(lanes)):
+                reduce(k, first, stop)
+        for outcome in outcomes:
+            outcome.sum_up()
+        return outcomes
+
+    def with_some(self, outcomes, R, C):
+        """Let the other lanes meet the features that may exceed their penalty."""
+        outcomes = [outcome for outcome in outcomes if outcome.between]
+        spreads = [self.spread(outcome.run.sample.centred) for outcome in outcomes]
+        parallel_for(lambda k: outcomes[k].bridge(*spreads[k]), len(outcomes), self.short_jobs)
+        doubtful = np.zeros((len(R), self.design.p), bool)
+        for outcome in outcomes:
+            for panel in {panel for panel, _ in outcome.run.segments}:
+                doubtful[panel] |= outcome.doubtful
+        columns = [np.flatnonzero(some) for some in doubtful]
+        self.design.correlate_some(columns, R, C, self.jobs)
+        parallel_for(lambda k: outcomes[k].scan_some(columns, C), len(outcomes), self.short_jobs)
+
+    def spread(self, centred):
+        """(lengths (p,) of the columns, less their means if `centred`; the largest mean over such a length)"""
+        if centred not in self.spreads:
+            every = np.arange(self.design.p, dtype=np.intp)
+            mean, square, _ = self.design.moments(every, None, float(self.design.n), centred, self.jobs)
+            norm = np.sqrt(np.maximum(square, 0.0))
+            varies = norm > 0
+            reach = float((np.abs(mean[varies]) / norm[varies]).max(initial=0.0))
+            self.spreads[centred] = np.nan_to_num(norm, nan=HUGE, posinf=HUGE), reach
+        return self.spreads[centred]
 
     def lay_out(self, runs):
         """Give the lanes of all runs a place in panels.
@@ -200,7 +280,7 @@ class Batch:
         panel its (run, lane, places, values).
         """
         count = sum(len(run.lanes) for run in runs)
-        R, C = self.panels(count)
+        R, C = self.panels(count, self.least)
         width = R.shape[2]
         target = np.full((R.shape[0], width), -1, dtype=np.intp)
         lane, members = 0, [[] for _ in range(R.shape[0])]
@@ -243,47 +323,3 @@ class Batch:
         weights = np.array([part.row_weights() for part in parts])
         panels.weight_parts(R[0], edges, weights, np.array([part.centred for part in parts], np.uint8), sums, squares)
         return squares
-
-
-class Outcome:
-    """What the blocks of one product say of one run."""
-
-    def __init__(self, run, design, lanes):
-        self.run = run
-        blocks = len(design.blocks(lanes))
-        self.missed = np.zeros(design.p, dtype=np.uint8)
-        self.off = np.zeros(len(run.lanes))
-        self.parts = []  # (panel, first lane in it, slice of run.lanes)
-        for n, (panel, lane) in enumerate(run.segments):
-            if self.parts and self.parts[-1][0] == panel:
-                self.parts[-1][2] = slice(self.parts[-1][2].start, n + 1)
-            else:
-                self.parts.append([panel, lane, slice(n, n + 1)])
-        l1, l2 = run.l1[run.lanes], run.l2[run.lanes]
-        self.found = [np.zeros((2, blocks, part.stop - part.start)) for _, _, part in self.parts]
-        self.penalties = [(l1[part], l2[part]) for _, _, part in self.parts]
-        self.limits = run.factor1, run.factor2, run.task.lower, run.task.upper, run.norm
-
-    def look_at_free(self, C):
-        """What is left of the unpenalised features in each lane's residual."""
-        run = self.run
-        if len(run.free):
-            for n, (panel, lane) in enumerate(run.segments):
-                c = C[panel, run.free, lane] / run.sample.total
-                self.off[n] = np.sqrt(run.projection(c, *run.solved[run.lanes[n]], n)[2])
-
-    def scan(self, C, k, first, stop):
-        run, several = self.run, len(self.parts) > 1
-        missed = np.zeros_like(self.missed) if several else self.missed
-        for (panel, lane, part), penalties, found in zip(self.parts, self.penalties, self.found, strict=True):
-            certificate.scan(
-                C, panel, lane, first, stop, 1.0 / run.sample.total, *penalties, *self.limits, self.off[part],
-                run.sample.place, found[0, k], found[1, k], missed,
-            )  # fmt: skip
-            if several:
-                self.missed[first:stop] |= missed[first:stop]
-
-    def totals(self):
-        """(largest (k,), conjugate (k,), missed features) for the lanes of the run."""
-        found = np.concatenate(self.found, axis=2) if self.found else np.zeros((2, 1, 0))
-        return found[0].max(axis=0), found[1].sum(axis=0), np.flatnonzero(self.missed)

@@ -3,13 +3,12 @@
 import numpy as np
 
 from ..design.blocks import team_of, watch
-from ..kernels import certificate
+from ..kernels import certificate, screening
 from ..kernels.active import ActiveSet
 from ..kernels.residual import ResidualSet
 from .grids import grid, ladder
 from .least_squares import bounded_sparse, least_squares
 from .sample import Sample
-from .screening import needed_at
 
 LOOSE = 1e-2  # relative gap that is good enough for such a step
 POLISHES = 6  # corrections of the gradient from X for one alpha
@@ -18,6 +17,8 @@ GENEROUS = 1.0  # least `gamma` where a feature more costs nothing but a look no
 GOAL = 0.5  # share of the tolerance that a solution on residuals aims at
 ROUNDING = 1e-15  # a relative gap that can be reached
 RUNAWAY = 1e3  # times the loss without features: more than that is no solution
+LEAST_DENSITY = 1 / 3  # lanes that an alpha is expected to need at least
+LOOKS = 10  # products with a feature for each alpha that is solved on residuals
 PATIENCE = 100  # sweeps and steps on residuals for one alpha, before a Gram matrix takes over
 LARGE = 350  # features in a support of a sparse X, from which on conjugate gradients beat a factor
 GRAM_BYTES = 16 << 20  # of a Gram matrix that a sparse problem may keep, or an eighth of X if that is more
@@ -42,7 +43,7 @@ class Run:
         self.known = 0  # features that `active` has
         self.k = 0  # next alpha of the ladder
         self.missed = None  # features that the last round found missing
-        self.gamma = 0.3  # how far gradients may stray from their prediction
+        self.gamma = 0.15  # how far gradients may stray from their prediction
         self.reach = 10  # alphas to look ahead at most
         self.polished = 0  # corrections made for the next alpha
         self.carried = 0  # iterations spent on the way to it
@@ -190,11 +191,10 @@ class Run:
     def plan(self, lanes, cost):
         """Features to bring in (not yet in the sample) for the next alphas, at most `lanes`; sets `stop`.
 
-        `cost(lanes, m, new, work, exact)` is what a round costs that needs so many lanes and brings `new` features in
-        vain, which have `work` times the entries of an average one.
+        `cost` is `Plan.round_cost`; the features that it is told of are those that come in vain.
         """
         self.room = lanes
-        most = max(1, min(3 * lanes, len(self.ladder) - self.k))
+        most = max(1, min(int(lanes / max(self.density, LEAST_DENSITY)), len(self.ladder) - self.k))
         place, missed = self.sample.place, self.missed
         if self.sample.complete:
             self.stop = self.k + most
@@ -207,27 +207,25 @@ class Run:
         most = min(most, self.reach)
         cheap = not self.exact and self.sample.design.in_place
         gamma = max(GENEROUS, self.gamma) if cheap else self.gamma
-        needed = needed_at(
+        found, needed = np.empty(len(place), np.intp), np.empty(len(place))
+        count = screening.candidates(
             self.gradient, self.slope, self.alpha, self.task.l1_ratio, gamma, self.factor1, self.task.lower,
-            self.task.upper,
+            self.task.upper, place, self.ladder[self.k + most - 1], found, needed,
         )  # fmt: skip
-        needed[place >= 0] = -1.0
-        candidates = np.flatnonzero(needed >= self.ladder[self.k + most - 1])
-        first = np.searchsorted(-self.ladder[self.k : self.k + most], -needed[candidates])
+        found, needed = found[:count], needed[:count]
+        first = np.searchsorted(-self.ladder[self.k : self.k + most], -needed)
         counts = np.cumsum(np.bincount(first, minlength=most))
-        work = np.cumsum(np.bincount(first, self.sample.design.work_of(candidates), most))
-        steps = np.arange(1, most + 1)
+        work = np.cumsum(np.bincount(first, self.sample.design.work_of(found), most))
+        steps, looks = np.arange(1, most + 1), self.looks()
         wasted = min(1.0, max(0.15, 1.0 - self.support / max(1, self.known)))
-        costs = [
-            cost(b * self.density, self.known, wasted * k, wasted * w, self.exact) / b
-            for b, k, w in zip(steps, counts, work, strict=True)
-        ]
+        costs = cost(steps * self.density, self.known, wasted * counts, wasted * work, looks) / steps
         self.stop = self.k + int(np.argmin(costs)) + 1
-        want = candidates[needed[candidates] >= self.ladder[self.stop - 1]]
-        self.expected = self.known + len(want) * (len(self.ladder) - self.k) / (self.stop - self.k)
+        chosen = np.flatnonzero(needed >= self.ladder[self.stop - 1])
+        self.expected = self.known + len(chosen) * (len(self.ladder) - self.k) / (self.stop - self.k)
         room = max(MOST_FEATURES, 4 * self.sample.design.n)
-        if len(want) > room:
-            want = want[np.argpartition(-needed[want], room)[:room]]
+        if len(chosen) > room:
+            chosen = chosen[np.argpartition(-needed[chosen], room)[:room]]
+        want = found[chosen]
         if self.may_turn and 8 * (self.known + len(want)) ** 2 > max(GRAM_BYTES, self.sample.design.nbytes // 8):
             self.turn()
         if missed is not None:
@@ -237,6 +235,10 @@ class Run:
             start = np.flatnonzero(self.task.coef_init)
             want = np.union1d(start[place[start] < 0], want)
         return want
+
+    def looks(self):
+        """Products with a feature that each alpha takes; 0: none, there is a Gram matrix."""
+        return 0 if self.exact else LOOKS
 
     def extend(self):
         """Let the active set know the features that came into the sample."""
@@ -363,23 +365,22 @@ class Run:
             i = last + 1
         return lanes, inner
 
-    def judge(self, C, segments, squares, largest, conjugate, missed):
+    def judge(self, outcome, squares):
         """Accept solutions up to the first whose gap is too large; plan the repair of that one."""
-        sample, scale = self.sample, 1.0 / self.sample.total
+        sample, missed = self.sample, np.flatnonzero(outcome.missed)
         asked, accepted, last = self.stop - self.k, 0, None
         lane_of = {i: n for n, i in enumerate(self.lanes)}
 
         def proof(i):
             """Solution i with a lane: (places, values, gradient there, r'r / S, largest, conjugate, off)."""
-            panel, lane = segments[lane_of[i]]
-            places, values = self.solved[i]
-            c = C[panel, sample.features[places], lane] * scale
+            n, (places, values) = lane_of[i], self.solved[i]
+            c = outcome.gradient(n, sample.features[places])
             more, off = 0.0, 0.0
             if len(self.free):
-                more, off, projected = self.free_part(C[panel, self.free, lane] * scale, places, values, lane_of[i])
+                more, off, projected = self.free_part(outcome.gradient(n, self.free), places, values, n)
                 c[np.isin(sample.features[places], projected)] = 0.0
-            n = lane_of[i]
-            return places, values, c, squares[panel, lane] * scale, largest[n], conjugate[n] + more, off
+            rss = squares[self.segments[n]] / sample.total
+            return places, values, c, rss, outcome.largest[n], outcome.conjugate[n] + more, off
 
         while accepted < asked:
             i = accepted
@@ -408,7 +409,7 @@ class Run:
             last = lane_of.get(i, last)
             accepted += 1
         if last is not None and not sample.complete:
-            self.remember(C, segments, last)
+            self.remember(outcome, last)
         self.k += accepted
         if accepted:
             self.alpha = self.ladder[self.k - 1]
@@ -421,8 +422,7 @@ class Run:
                 self.place(*self.solved[accepted], self.l2[accepted])
             else:
                 near = self.inner.get(accepted, (accepted,))[-1]
-                panel, lane = segments[lane_of[near]]
-                self.polish(C[panel, :, lane], *self.solved[near])
+                self.polish(outcome, lane_of[near], *self.solved[near])
         else:
             self.polished = 0
             self.gamma = max(0.1, 0.8 * self.gamma)
@@ -508,23 +508,21 @@ class Run:
         self.intercepts[at] -= self.level_of(places, values)
         return sound
 
-    def remember(self, C, segments, last):
-        """Keep the gradient at the last accepted lane, and its change by alpha."""
-        scale = 1.0 / self.sample.total
-        panel, lane = segments[last]
-        now, alpha = C[panel, :, lane] * scale, self.ladder[self.k + self.lanes[last]]
-        if last > 0:
-            panel, lane = segments[last - 1]
-            before, higher = C[panel, :, lane] * scale, self.ladder[self.k + self.lanes[last - 1]]
+    def remember(self, outcome, last):
+        """Keep the gradient at the last accepted lane, its residual, and the gradient's change by alpha."""
+        residual, now = outcome.last_known(last)
+        alpha = self.ladder[self.k + self.lanes[last]]
+        if last > 0:  # the change of late: that over a whole round leads astray
+            before, higher = outcome.about(last - 1), self.ladder[self.k + self.lanes[last - 1]]
         else:
             before, higher = self.gradient, self.alpha
         if higher > alpha:
             self.slope = (before - now) / (higher - alpha)
-        self.gradient = now
+        self.anchor, self.gradient = residual, now
 
     # ------------------------------------------------------------------ gaps that rounding of the Gram matrix leaves
 
-    def polish(self, column, places, values):
+    def polish(self, outcome, n, places, values):
         """Iterative refinement: count from this solution and its gradient from X, not from zero and the Gram matrix."""
         self.polished += 1
         if not self.exact:
@@ -535,7 +533,7 @@ class Run:
             self.place(places, values, self.l2_at(self.k))
             return
         m = self.known
-        self.base_gradient = column / self.sample.total
+        self.base_gradient = outcome.column(n) / self.sample.total
         self.active.rebase(self.base_gradient[self.sample.features[:m]], places, values)
         self.active.place(self.sample.gram, places, values, self.l2_at(self.k))
 
