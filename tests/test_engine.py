@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import reference
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 
 from fastreg import ConvergenceWarning, Problem, fit_path, fit_paths
 from fastreg.design import as_design
@@ -755,3 +756,19 @@ def test_standard_deviations_of_many_samples_are_those_of_each(layout):
         assert (found[3:5] == 0).all()
         assert_allclose(found, expected, rtol=1e-12)
     assert together[1].spread[7] == 0 < together[0].spread[7]
+
+
+@pytest.mark.parametrize("storage", [np.asfortranarray, np.ascontiguousarray, sparse.csc_matrix, sparse.csr_array])
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+@pytest.mark.parametrize("batch", [1, 6])
+def test_a_column_without_a_standard_deviation_is_refused_by_name(storage, loss, batch):
+    X, y = data(40, 6)
+    X[:, 3] *= 1e160
+    y = y > y.mean() if loss == "logistic" else y
+    weights = [np.where(np.arange(40) % 7 == k, 0.0, 1.0) for k in range(batch)]
+    problems = [Problem(y, loss=loss, alphas=5, standardize=True, sample_weight=weight) for weight in weights]
+    with pytest.raises(ValueError, match="column 3 of X holds values so large that their squares overflow"):
+        fit_paths(storage(X), problems)
+    X[5, 4] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        fit_paths(storage(X), problems)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .._types import Floats
 
+OVERFLOW = "X or y holds values so large that their products overflow: scale X, or y, down"
 MOST_IN_TEAM = 4  # threads that share one product: its parts are short
 
 _lock = threading.Lock()

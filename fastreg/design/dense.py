@@ -5,7 +5,7 @@ import threading
 import numpy as np
 
 from ..kernels import panels
-from .blocks import aligned, parallel_for
+from .blocks import OVERFLOW, aligned, parallel_for
 
 COLUMNS_PER_BLOCK = 480
 SOME_COLUMNS = 192  # of those that are picked out
@@ -285,8 +285,8 @@ class Dense:
             self.shift = np.zeros(self.p)
             self.shift[suspects[large]] = mean[large]
 
-    def refuse_nonfinite(self):
-        """Raise the ValueError for an X whose products are not finite."""
+    def refuse_nonfinite(self, else_=OVERFLOW):
+        """Raise the ValueError for an X whose products are not finite; `else_` says why, if its entries are."""
         for first in range(0, self.n, 1024):
             bad = ~np.isfinite(self.X[first : first + 1024])
             if bad.any():
@@ -295,7 +295,7 @@ class Dense:
                     f"X contains NaN or infinity, first in row {first + i}, column {j}: "
                     "drop or impute such entries before fitting"
                 )
-        raise ValueError("X or y holds values so large that their products overflow: scale X, or y, down")
+        raise ValueError(else_)
 
     def moments(self, columns, weights, total, centred, jobs=1):
         """(mean, weighted sum of squares about it, weighted raw sum of squares) of some columns, each (k,)."""

@@ -6,7 +6,7 @@ import threading
 import numpy as np
 
 from ..kernels import lines, panels
-from .blocks import aligned, parallel_for
+from .blocks import OVERFLOW, aligned, parallel_for
 
 FULL = 0.5  # share of entries from which on means are taken off a column itself, not off its products
 LINE_WORK = 2.0  # time of an entry and eight lanes in a panel, over that of a pair of entries in a row
@@ -170,10 +170,10 @@ class Columns:
     def take_off_large_means(self, jobs=1):
         """Nothing: a column with zeros in it spreads about as much as it is large."""
 
-    def refuse_nonfinite(self):
-        """Raise the ValueError for an X whose products are not finite."""
+    def refuse_nonfinite(self, else_=OVERFLOW):
+        """Raise the ValueError for an X whose products are not finite; `else_` says why, if its entries are."""
         if np.isfinite(self.X.data).all():
-            raise ValueError("X or y holds values so large that their products overflow: scale X, or y, down")
+            raise ValueError(else_)
         raise ValueError("X contains NaN or infinity: drop or impute such entries before fitting")
 
     def moments(self, columns, weights, total, centred, jobs=1):

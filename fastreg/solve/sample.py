@@ -50,8 +50,14 @@ class Sample:
         if self.spread is None:
             every = np.arange(self.design.p, dtype=np.intp)
             _, square, raw = self.design.moments(every, self.weights, self.total, True, self.jobs)
-            square[square <= ROUNDING**2 * raw] = 0.0
-            self.spread = np.sqrt(square / self.total)
+            with np.errstate(invalid="ignore"):
+                square[is_constant(square, raw)] = 0.0
+                self.spread = np.sqrt(square / self.total)
+        beyond = np.flatnonzero(~np.isfinite(self.spread))
+        if len(beyond):
+            self.design.refuse_nonfinite(
+                f"column {beyond[0]} of X holds values so large that their squares overflow: scale it down, or drop it"
+            )
         return self.spread
 
     def add(self, new):
@@ -64,7 +70,7 @@ class Sample:
         self.mean = np.concatenate([self.mean, mean])
         shift = self.design.shift
         self.offset = np.concatenate([self.offset, np.zeros(k) if shift is None else shift[new]])
-        self.constant = np.concatenate([self.constant, square <= ROUNDING**2 * raw])
+        self.constant = np.concatenate([self.constant, is_constant(square, raw)])
         self.norm = np.concatenate([self.norm, np.where(self.constant[m:], 0.0, square / self.total)])
         if self.gram is not None:
             self.add_gram(new)
@@ -108,7 +114,7 @@ class Sample:
         self.gram -= np.outer(taken, taken)
         self.features, self.place = every, np.arange(design.p, dtype=np.int32)
         self.mean, self.offset = mean, offset
-        self.constant = square <= ROUNDING**2 * raw
+        self.constant = is_constant(square, raw)
         self.norm = np.where(self.constant, 0.0, square / self.total)
 
     def take_from(self, whole, rows, weights):
@@ -158,6 +164,11 @@ class Sample:
         grow_gram(self.gram, self.design, self.features, k, self.mean, self.weights, 1.0 / self.total, self.jobs)
 
 
+def is_constant(square, raw):
+    """Whether columns are, by their sums of squares, centred and not; one whose squares overflow is not."""
+    return (square <= ROUNDING**2 * raw) & (raw < np.inf)
+
+
 def find_spreads(samples):
     """Have the standard deviations of samples {...: sample} of one design, from products with all weights at once.
 
@@ -179,7 +190,7 @@ def find_spreads(samples):
             variance = raw - about * about
             poor = np.flatnonzero(~(variance > LEAST_LEFT * raw))
             _, sums, raws = design.moments(poor, sample.weights, sample.total, True, jobs)
-            variance[poor] = np.where(sums <= ROUNDING**2 * raws, 0.0, sums) / sample.total
+            variance[poor] = np.where(is_constant(sums, raws), 0.0, sums) / sample.total
             sample.spread = np.sqrt(variance)
 
 
