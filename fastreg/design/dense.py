@@ -7,7 +7,8 @@ import numpy as np
 from ..kernels import panels
 from .blocks import OVERFLOW, aligned, parallel_for
 
-COLUMNS_PER_BLOCK = 480
+COLUMNS_PER_BLOCK = 480  # or more, if that is less than
+BLOCK_WORK = 6e6  # multiplications: calls for each of them cost too
 SOME_COLUMNS = 192  # of those that are picked out
 ROWS_PER_BLOCK = 8_192
 TILE_BYTES = 1 << 20  # of rows that stay in L2
@@ -327,7 +328,7 @@ def side_by_side(panels, k):
 
 def column_blocks(p, n, lanes):
     """Bounds of blocks of features, each worth a call, eight or more if p allows; jobs do not matter."""
-    most = max(COLUMNS_PER_BLOCK, int(2e6 / (max(1, n) * lanes)))
+    most = max(COLUMNS_PER_BLOCK, int(BLOCK_WORK / (max(1, n) * lanes)))
     size = max(min(most, -(-p // 8)), min(most, 96))
     size = -(-size // 8) * 8
     return [(first, min(first + size, p)) for first in range(0, p, size)]
