@@ -20,8 +20,8 @@ def candidates(
 ):
     """How many of these there are.
 
-    The gradient is followed along its last slope.  With a slope of zero and gamma 1 this is the strong rule (R. Tibshirani
-    et al., "Strong rules for discarding predictors in lasso-type problems", JRSS B 74, 2012).
+    The gradient is followed along its last slope.  With a slope of zero and gamma 1 this is the strong rule
+    (R. Tibshirani et al., "Strong rules for discarding predictors in lasso-type problems", JRSS B 74, 2012).
     """
     cdef Py_ssize_t j, count = 0
     cdef double f, steep, ahead, rise, room, alpha

@@ -37,6 +37,7 @@ class Outcome:
         self.l1, self.l2 = run.l1[run.lanes], run.l2[run.lanes]
         self.off, self.largest, self.conjugate = np.zeros((3, len(run.lanes)))
         self.missed = np.zeros(design.p, dtype=np.uint8)
+        self.copied = {}  # of lanes whose products are in `gradients`, their rows there
         self.parts = parts_of(where, full)
         blocks = len(design.blocks(C.shape[0] * C.shape[2])) if full else 1
         self.found = [np.zeros((2, blocks, len(some))) for _, _, some in self.parts]
@@ -81,6 +82,7 @@ class Outcome:
             self.residuals[n] = self.R[panel, :, lane]
         for i, n in enumerate(self.full, 1):
             self.gradients[i] = self.column(n)
+        self.copied = {n: i for i, n in enumerate(self.full, 1)}
         rows, between = np.array([0, *(n + 1 for n in self.full)]), np.array(self.between) + 1
         left = np.searchsorted(rows, between) - 1
         s, t, rest = np.empty((3, len(between)))
@@ -124,6 +126,8 @@ class Outcome:
 
     def column(self, n):
         """(p,) the products of lane n with all features."""
+        if n in self.copied:
+            return self.gradients[self.copied[n]]
         if n in self.where:
             panel, lane = self.where[n]
             return self.C[panel, :, lane]
