@@ -4,8 +4,8 @@ A residual r lies near the plane of two others, r = s a + t b + e, and Cauchy-Sc
 
     |x_j'r| <= |s x_j'a + t x_j'b| + |x_j - m_j| |e| + |m_j| |sum(e)|
 
-Where that is less than the penalty, feature j is out of the question.  It is a sphere test (L. El Ghaoui, V. Viallon, T.
-Rabbani, "Safe feature elimination", Pacific Journal of Optimization 8, 2012) about the nearest point of that plane.
+Where that is less than the penalty, feature j is out of the question: a sphere test (L. El Ghaoui, V. Viallon and
+T. Rabbani, "Safe feature elimination", Pacific Journal of Optimization 8, 2012) about the nearest point of a plane.
 """
 from libc.math cimport fabs, sqrt
 from libc.string cimport memset
