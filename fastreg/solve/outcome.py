@@ -73,10 +73,8 @@ class Outcome:
     def bridge(self, norm, reach):
         """Find the features that may exceed their penalty in such a lane, or are in use there: (p,) bools."""
         run = self.run
-        self.residuals, self.gradients = (
-            np.empty((len(run.lanes) + 1, self.design.n)),
-            np.empty((len(self.full) + 1, len(norm))),
-        )
+        self.residuals = np.empty((len(run.lanes) + 1, self.design.n))
+        self.gradients = np.empty((len(self.full) + 1, len(norm)))
         self.residuals[0], self.gradients[0] = run.anchor, run.gradient / self.scale
         for n, (panel, lane) in enumerate(run.segments, 1):
             self.residuals[n] = self.R[panel, :, lane]
@@ -113,6 +111,7 @@ class Outcome:
             self.missed[used] |= missed
             new = [k for k, n in enumerate(some) if n not in self.where]
             self.largest[some[new]], self.conjugate[some[new]] = found[:, new]
+        self.largest[self.between] = np.maximum(self.largest[self.between], SURE * self.l1[self.between])  # the others'
 
     # ------------------------------------------------------------------ gradients
 
