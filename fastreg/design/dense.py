@@ -7,8 +7,8 @@ import numpy as np
 from ..kernels import panels
 from .blocks import OVERFLOW, aligned, parallel_for
 
-COLUMNS_PER_BLOCK = 480  # or more, if that is less than
-BLOCK_WORK = 6e6  # multiplications: calls for each of them cost too
+COLUMNS_PER_BLOCK = 480  # at least, or as many as make
+BLOCK_WORK = 6e6  # multiplications
 SOME_COLUMNS = 192  # of those that are picked out
 ROWS_PER_BLOCK = 8_192
 TILE_BYTES = 1 << 20  # of rows that stay in L2
@@ -51,9 +51,7 @@ class Dense:
         self.nbytes = self.n * self.p * X.itemsize
         self.pass_work = float(self.n * self.p)  # multiplications of a product, for each lane
         self.column_work = float(self.n)  # and of an entry of the Gram matrix
-        self.bridges = (
-            self.p >= self.n
-        )  # products with all features are dear, compared to what takes a look at residuals
+        self.bridges = self.p >= self.n  # a product with all features is dear beside a look at residuals
 
     def work_of(self, columns):
         """Entries of some columns, over those of an average one."""

@@ -352,17 +352,13 @@ class GlmBatch(Batch):
         r, value, level = run.start()
         return r, value / run.total, level
 
+    def residual_panel(self, R, target, entries, jobs):
+        """Minus the linear predictors, without intercepts and offsets."""
+        used, W = coefficients(entries, R.shape[2])
+        return self.design.residuals(self.Y, np.full_like(target, -1), used, W, None, False, 1.0, R, jobs)[0]
+
     def residuals(self, runs):
-        R, C, squares, target, members = self.lay_out(runs)
-        target[:] = -1
-        alone = len(R) >= self.jobs
-
-        def residuals(k):
-            used, W = coefficients(members[k], R.shape[2])
-            part, jobs = slice(k, k + 1), 1 if alone else self.jobs
-            self.design.residuals(self.Y, target[part], used, W, None, False, 1.0, R[part], jobs)
-
-        parallel_for(residuals, len(R), self.jobs if alone else 1)
+        R, C, squares = super().residuals(runs)
 
         def evaluate(k):
             run = runs[k]
