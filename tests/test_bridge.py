@@ -9,8 +9,9 @@ from numpy.testing import assert_allclose
 
 from fastreg import Problem, fit_path, fit_paths
 from fastreg.design.dense import Dense
-from fastreg.kernels import bridge, screening
+from fastreg.kernels import bridge
 from fastreg.solve import rounds
+from fastreg.solve.run import Run
 
 TOL = 1e-10
 
@@ -18,19 +19,20 @@ TOL = 1e-10
 # --- the bound -------------------------------------------------------------------------------------------------------
 
 
-def chord(a, b, r, reach=0.0):
-    s, t, rest = np.empty((3, 1))
-    place = (np.array([k], dtype=np.intp) for k in range(3))
-    bridge.chords(np.array([a, b, r]), *place, reach, s, t, rest)
-    return s[0], t[0], rest[0]
-
-
-def doubtful(Xa, Xb, s, t, rest, limit, norm, factor=None):
-    marks = np.full(len(norm), 7, np.uint8)
-    one = (np.array([value]) for value in (s, t, rest, limit))
-    bridge.doubtful(np.array([Xa, Xb]), np.zeros(1, np.intp), *one, factor, norm, marks)
+def bridged(a, b, r, Xa=(0.0,), Xb=(0.0,), limit=1.0, norm=(0.0,), reach=0.0, factor=None, total=2.0):
+    """((s, t, rest), marks) of a lane r between an anchor a and a lane b that has met all features."""
+    R, first, last = np.stack([r, b], axis=1)[None], np.zeros(2, np.intp), np.ones(1, np.intp)
+    p, (Xa, Xb, norm) = len(Xa), (np.asarray(v, dtype=float) for v in (Xa, Xb, norm))
+    residuals, left, chords = np.empty((3, len(a))), np.empty(2, np.intp), np.zeros((3, 2))
+    marks = np.full(p, 7, np.uint8)
+    bridge.Bridge(
+        R, first, np.arange(2), last, np.stack([np.full(p, np.nan), Xb])[:, :, None], last, a, Xa / total, total,
+        reach, np.full(2, limit), factor, norm, residuals, left, chords, marks,
+    ).do()  # fmt: skip
+    assert left.tolist() == [0, -1]
     assert np.isin(marks, (0, 1)).all()
-    return marks.astype(bool)
+    np.testing.assert_array_equal(residuals, [a, r, b])
+    return chords[:, 0], marks.astype(bool)
 
 
 @settings(max_examples=200, deadline=None)
@@ -49,11 +51,10 @@ def test_no_feature_that_reaches_its_penalty_is_out_of_the_question(n, p, seed, 
     norm = np.linalg.norm(X - level, axis=0)
     varies = norm > 0
     reach = (np.abs(level[varies]) / norm[varies]).max(initial=0.0)
-    s, t, rest = chord(a, b, r, reach)
     factor = rng.choice([0.5, 1.0, 3.0, np.inf], p)
     true = np.abs(X.T @ r)
     limit = max(np.quantile(true, rng.uniform()), 1e-300)
-    marks = doubtful(X.T @ a, X.T @ b, s, t, rest, limit, norm, factor)
+    _, marks = bridged(a, b, r, X.T @ a, X.T @ b, limit, norm, reach, factor)
     assert marks[varies & (true >= 1.000001 * limit * factor)].all()
     assert not marks[np.isinf(factor)].any()
 
@@ -63,28 +64,55 @@ def test_most_features_are_out_of_the_question_near_a_plane():
     X = rng.normal(size=(100, 2000))
     a, b = rng.normal(size=(2, 100))
     r = 0.4 * a + 0.6 * b + 1e-3 * rng.normal(size=100)
-    s, t, rest = chord(a, b, r)
+    limit = np.quantile(np.abs(X.T @ r), 0.99)
+    (s, t, rest), marks = bridged(a, b, r, X.T @ a, X.T @ b, limit, np.linalg.norm(X, axis=0))
     assert_allclose([s, t], [0.4, 0.6], atol=0.01)
     assert_allclose(rest, np.linalg.norm(r - s * a - t * b), rtol=1e-6)
-    true = np.abs(X.T @ r)
-    limit = np.quantile(true, 0.99)
-    marks = doubtful(X.T @ a, X.T @ b, s, t, rest, limit, np.linalg.norm(X, axis=0))
     assert 20 <= marks.sum() <= 40
 
 
 @pytest.mark.parametrize("b", [1.0, -2.0, 0.0])
 def test_parallel_residuals_are_one(b):
     a = np.arange(1.0, 6.0)
-    s, t, rest = chord(a, b * a, 3.0 * a)
+    (s, t, rest), _ = bridged(a, b * a, 3.0 * a)
     assert_allclose(s * a + t * b * a, 3.0 * a if b else 0.0 * a, atol=1e-12)
     assert rest <= 1e-9 if b else rest >= 3.0 * np.linalg.norm(a)
 
 
 def test_what_is_not_finite_is_in_doubt():
-    one, none = np.ones(3), np.zeros(3)
-    assert doubtful(np.array([np.nan, np.inf, 0.0]), none, 1.0, 1.0, 0.0, 1.0, one).tolist() == [True, True, False]
-    assert doubtful(none, none, 1.0, 1.0, np.nan, 1.0, one).all()
-    assert doubtful(none, none, 1.0, 1.0, 1e10, 1.0, np.full(3, rounds.HUGE)).all()
+    a, b, r, one = np.eye(3)[0], np.eye(3)[1], np.array([0.5, 0.5, 0.0]), np.ones(3)
+    _, marks = bridged(a, b, r, [np.nan, np.inf, 0.0], np.zeros(3), 1.0, one)
+    assert marks.tolist() == [True, True, False]
+    _, marks = bridged(a, b, np.array([np.nan, 0.0, 0.0]), np.zeros(3), np.zeros(3), 1.0, one)
+    assert marks.all()
+    _, marks = bridged(a, b, np.array([0.0, 0.0, 1.0]), np.zeros(3), np.zeros(3), 1.0, np.full(3, rounds.HUGE))
+    assert marks.all()
+
+
+def test_what_is_followed_after_a_round():
+    rng = np.random.default_rng(4)
+    X, total = rng.normal(size=(20, 6)), 20.0
+    a, b, r = rng.normal(size=(3, 20))
+    R, residuals, left = np.stack([r, b], axis=1)[None], np.empty((3, 20)), np.empty(2, np.intp)
+    chords, marks = np.empty((3, 2)), np.empty(6, np.uint8)
+    one, zero = np.ones(1, np.intp), np.zeros(2, np.intp)
+    C = np.stack([np.zeros(6), X.T @ b])[:, :, None]
+    between = bridge.Bridge(
+        R, zero, np.arange(2), one, C, one, a, X.T @ a / total, total, 0.0, np.ones(2), None, np.ones(6), residuals,
+        left, chords, marks,
+    )  # fmt: skip
+    between.do()
+    s, t, _ = chords[:, 0]
+    met = np.array([1, 4])
+    products, near = X[:, met].T @ R[0], X.T @ (s * a + t * b) / total
+    for k, residual, gradient, before in (
+        (0, s * a + t * b, near, X.T @ a / total),
+        (1, b, X.T @ b / total, np.where(np.isin(np.arange(6), met), X.T @ r / total, near)),
+    ):
+        out = np.empty(20), np.empty(6), np.empty(6)
+        bridge.Follow(between, k, met, np.ascontiguousarray(products), 0.5, *out).do()
+        for found, expected in zip(out, (residual, gradient, (before - gradient) / 0.5), strict=True):
+            assert_allclose(found, expected, atol=1e-13)
 
 
 # --- in the rounds ---------------------------------------------------------------------------------------------------
@@ -181,16 +209,15 @@ def test_single_precision_agrees(spared):
 
 @pytest.mark.parametrize("loss", ["squared", "logistic"])
 def test_features_that_were_not_foreseen_are_found_between_lanes(spared, monkeypatch, loss):
-    hidden, before = np.random.default_rng(3).uniform(size=1200) < 0.5, screening.candidates
+    hidden, before = np.random.default_rng(3).uniform(size=1200) < 0.5, Run.look_ahead
 
-    def blind(*arguments):
-        found, needed = arguments[-2:]
-        count = before(*arguments)
-        seen = ~hidden[found[:count]]
-        found[: seen.sum()], needed[: seen.sum()] = found[:count][seen], needed[:count][seen]
-        return seen.sum()
+    def blind(run, lanes):  # it takes the hidden features for known
+        seen, run.sample.place = run.sample.place, np.where(hidden, 0, run.sample.place).astype(np.int32)
+        parts = before(run, lanes)
+        run.sample.place = seen
+        return parts
 
-    monkeypatch.setattr(screening, "candidates", blind)
+    monkeypatch.setattr(Run, "look_ahead", blind)
     X, y = data(loss)
     path = fit_path(X, y, loss=loss, alphas=60, eps=0.05)
     coefs = certified(X, y, path, loss)

@@ -714,8 +714,8 @@ def test_a_start_that_is_nonsense_does_no_harm(n, p, l1_ratio):
 def test_features_that_all_come_in_are_brought_in_at_once(monkeypatch):
     """On a tall X, as soon as the pace of the path says that it ends with all of them."""
     sizes = []
-    add = Sample.add
-    monkeypatch.setattr(Sample, "add", lambda sample, new: sizes.append(len(new)) or add(sample, new))
+    look_at = Sample.look_at
+    monkeypatch.setattr(Sample, "look_at", lambda sample, new: sizes.append(len(new)) or look_at(sample, new))
     monkeypatch.setattr(Plan, "full_gram", lambda plan: False)
     rng = np.random.default_rng(0)
     X = rng.standard_normal((900, 200))
@@ -727,7 +727,7 @@ def test_features_that_all_come_in_are_brought_in_at_once(monkeypatch):
 
 def test_a_solution_that_ran_away_is_not_reported(monkeypatch):
     accept = Run.accept
-    monkeypatch.setattr(Run, "accept", lambda run, at, i, gap, rss: accept(run, at, i, 1e30, 1e30))
+    monkeypatch.setattr(Run, "accept", lambda run, *solution: accept(run, *solution[:-3], 1e30, 1e30, solution[-1]))
     rng = np.random.default_rng(0)
     X = rng.normal(size=(30, 8))
     with pytest.warns(ConvergenceWarning):

@@ -4,7 +4,7 @@ import os
 import platform
 import subprocess
 import sys
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -65,8 +65,8 @@ def close(found, expected, size):
 # --- products with panels --------------------------------------------------------------------------------------------
 
 
-def correlate_room(X, R):
-    return np.empty(panels.correlate_work(X, None, len(R)))
+def correlate(X, first, stop, R, out):
+    panels.Correlate(panels.source(X, None), first, stop, R, out).do()
 
 
 everywhere = pytest.mark.parametrize(("layout", "dtype", "lanes"), list(product(LAYOUTS, DTYPES, LANES)))
@@ -80,12 +80,25 @@ def test_correlate(layout, dtype, lanes):
             R = rng.normal(size=(count, n, lanes))
             out = np.full((count, p, lanes), UNTOUCHED)
             first, stop = (0, p) if p < 4 else (1, p - 1)
-            panels.correlate(X, None, first, stop, R, correlate_room(X, R), out)
+            correlate(X, first, stop, R, out)
             expected = reference.correlate(X, R)
             size = reference.correlate(np.abs(X), np.abs(R))
             close(out[:, first:stop], expected[:, first:stop], size[:, first:stop])
             assert np.all(out[:, :first] == UNTOUCHED)
             assert np.all(out[:, stop:] == UNTOUCHED)
+            apart = np.full((count * lanes, p, 1), UNTOUCHED)  # each lane in a row of its own
+            correlate(X, first, stop, R, apart)
+            assert_array_equal(apart.reshape(count, lanes, p).transpose(0, 2, 1), out)
+
+
+@everywhere
+def test_correlate_some(layout, dtype, lanes):
+    for n, p, rng in shapes(0):
+        X, R = stored(rng.normal(size=(n, p)).astype(dtype), layout), rng.normal(size=(n, lanes))
+        columns = rng.permutation(p)[: int(rng.integers(0, p + 1))].astype(np.intp)
+        out = np.full((len(columns), lanes), UNTOUCHED)
+        panels.CorrelateSome(panels.source(X, None), columns, R, out).do()
+        close(out, X[:, columns].T.astype(float) @ R, np.abs(X[:, columns]).T.astype(float) @ np.abs(R))
 
 
 @pytest.mark.parametrize("layout", ["C", "F"])
@@ -96,18 +109,21 @@ def test_correlate_more_columns_than_a_block_holds(layout, dtype, lanes):
     X = stored(rng.normal(size=(300, 533)).astype(dtype), layout)
     R = rng.normal(size=(2, 300, lanes))
     out = np.empty((2, 533, lanes))
-    panels.correlate(X, None, 0, 533, R, correlate_room(X, R), out)
+    correlate(X, 0, 533, R, out)
     close(out, reference.correlate(X, R), reference.correlate(np.abs(X), np.abs(R)))
     again = np.empty_like(out)
     for first, stop in ((240, 533), (0, 240)):  # the blocks of other threads, in another order
-        panels.correlate(X, None, first, stop, R, correlate_room(X, R), again)
+        correlate(X, first, stop, R, again)
     assert_array_equal(again, out)
+    apart = np.empty((2 * lanes, 533, 1))
+    correlate(X, 0, 533, R, apart)
+    assert_array_equal(apart.reshape(2, lanes, 533).transpose(0, 2, 1), out)
 
 
 def test_correlate_ignores_what_out_held():
     X, R = np.ones((5, 3)), np.ones((1, 5, 8))
     out = np.full((1, 3, 8), np.nan)
-    panels.correlate(X, None, 0, 3, R, correlate_room(X, R), out)
+    correlate(X, 0, 3, R, out)
     assert_array_equal(out, np.full((1, 3, 8), 5.0))
 
 
@@ -122,12 +138,12 @@ def test_residuals(layout, dtype, lanes):
             W = rng.normal(size=(count, len(columns), lanes))
             R, sums = np.full((count, n, lanes), UNTOUCHED), np.empty((count, lanes))
             expected, total = reference.residuals(X, Y, target, columns, W, weights)
-            panels.residuals(X, None, 0, n, Y, target, columns, W, weights, R, sums)
+            panels.Residuals(panels.source(X, None), 0, n, Y, target, columns, W, weights, R, sums).do()
             close(R, expected, 50.0)
             close(sums, total, 100.0 * n)
             first, stop = n // 3, n - n // 4
             R[:] = UNTOUCHED
-            panels.residuals(X, None, first, stop, Y, target, columns, W, weights, R, sums)
+            panels.Residuals(panels.source(X, None), first, stop, Y, target, columns, W, weights, R, None).do()
             close(R[:, first:stop], expected[:, first:stop], 50.0)
             assert np.all(R[:, :first] == UNTOUCHED)
             assert np.all(R[:, stop:] == UNTOUCHED)
@@ -277,25 +293,24 @@ def test_rotated_sums(weighted):
 
 
 @everywhere
-def test_gram_columns(layout, dtype, lanes):
+def test_gram(layout, dtype, lanes):
     for n, p, rng in shapes(5):
         X = stored((rng.normal(size=(n, p)) + 2.0).astype(dtype), layout)
-        rows = rng.permutation(p).astype(np.intp)
-        new = rows[-int(rng.integers(1, min(2 * lanes, p) + 1)) :].copy()
-        count = -(-len(new) // lanes)
-        wanted = np.sort(rng.integers(0, p + 1, count)).astype(np.intp)
-        wanted[-1] = p
-        used = np.arange(p)[None, :, None] < wanted[:, None, None]
+        rows, source = rng.permutation(p).astype(np.intp), panels.source(X, None)
+        start = p - int(rng.integers(1, min(2 * lanes, p) + 1))
+        edges = sorted({0, int(rng.integers(0, p)), p})
         for weights, centred in product((None, rng.uniform(0, 2, n)), (False, True)):
             s = np.ones(n) if weights is None else weights
-            row_means = reference.moments(X, weights, rows, True)[0] if centred else np.zeros(p)
-            means = row_means[-len(new) :].copy()
-            out = np.full((count, p, lanes), UNTOUCHED)
-            work = np.full(panels.gram_work(count * lanes, p), UNTOUCHED)
-            panels.gram_columns(X, None, weights, rows, new, means, row_means, wanted, work, out)
-            expected = np.zeros((p, count * lanes))
-            expected[:, : len(new)] = reference.gram_columns(X, weights, rows, new, row_means, means)
-            close(out, expected.reshape(p, count, lanes).transpose(1, 0, 2) * used, 40.0 * s.sum())
+            means = reference.moments(X, weights, rows, True)[0] if centred else np.zeros(p)
+            gram = np.full((p + 1, p + 1), UNTOUCHED)
+            for first, stop in pairwise(edges):
+                panels.Gram(source, weights, rows, means, first, stop, start, p, lanes, 0.5, gram).do()
+            expected = 0.5 * reference.gram_columns(X, weights, rows, rows[start:], means, means[start:])
+            close(gram[:p, start:p], expected, 40.0 * s.sum())
+            assert_array_equal(gram[start:p, :p], gram[:p, start:p].T)
+            assert np.all(gram[:start, :start] == UNTOUCHED)
+            assert np.all(gram[p] == UNTOUCHED)
+            assert np.all(gram[:, p] == UNTOUCHED)
 
 
 def test_gram_columns_of_a_design_are_symmetric_to_the_bit():
@@ -323,7 +338,7 @@ def test_moments(layout, dtype):
         for weights, centred in product((None, rng.uniform(0.1, 2, n)), (False, True)):
             total = float(n) if weights is None else float(weights.sum())
             out = np.empty((3, len(columns)))
-            panels.moments(X, None, weights, total, columns, centred, *out)
+            panels.Moments(panels.source(X, None), weights, total, columns, centred, *out).do()
             for found, expected in zip(out, reference.moments(X, weights, columns, centred), strict=True):
                 close(found, expected, 100.0 * max(total, 1.0))
 
@@ -333,7 +348,7 @@ def test_moments(layout, dtype):
 def test_moments_of_a_constant_column_have_a_square_of_exactly_zero(value, dtype):
     X = np.full((1000, 1), value, dtype=dtype)
     out = np.empty((3, 1))
-    panels.moments(X, None, None, 1000.0, np.zeros(1, np.intp), True, *out)
+    panels.Moments(panels.source(X, None), None, 1000.0, np.zeros(1, np.intp), True, *out).do()
     assert out[1, 0] == 0.0
     assert out[0, 0] == X[0, 0]
 
@@ -341,7 +356,7 @@ def test_moments_of_a_constant_column_have_a_square_of_exactly_zero(value, dtype
 def test_moments_keep_the_digits_of_a_column_far_from_zero():
     X = 1e8 + np.arange(500.0)[:, None] * 2.0**-10
     out = np.empty((3, 1))
-    panels.moments(X, None, None, 500.0, np.zeros(1, np.intp), True, *out)
+    panels.Moments(panels.source(X, None), None, 500.0, np.zeros(1, np.intp), True, *out).do()
     exact = np.arange(500.0) * 2.0**-10
     assert_allclose(out[0, 0], 1e8 + exact.mean(), rtol=1e-15)
     assert_allclose(out[1, 0], np.sum((exact - exact.mean()) ** 2), rtol=1e-12)
@@ -485,17 +500,19 @@ def test_factor_solves(size):
 
 
 def certify(C, panel, lane, scale, W, l1, l2, f1, f2, positive, squares, place=None, blocks=((0, None),)):
-    """What the engine does with `scan` and `gap`: gaps (k,), missed (p,)."""
+    """What the engine does with `Scan`, `Terms` and `gap`: gaps (k,), missed (p,)."""
     p = C.shape[1]
     k = len(l1)
     place = np.zeros(p, np.int32) if place is None else place
-    missed = np.full(p, 9, np.uint8)
+    missed = np.zeros(p, np.uint8)
     largest, conjugate, off = np.zeros((3, k))
     box = (np.zeros(p), np.full(p, np.inf)) if positive else (None, None)
+    where = np.full(k, panel), np.arange(lane, lane + k)
     for first, stop in blocks:
         part = np.empty((2, k))
         stop = p if stop is None else stop
-        certificate.scan(C, panel, lane, first, stop, scale, l1, l2, f1, f2, *box, None, off, place, *part, missed)
+        limits = f1, f2, *box, None
+        certificate.Scan(C, *where, first, stop, None, scale, l1, l2, *limits, off, place, *part, missed).do()
         largest = np.maximum(largest, part[0])
         conjugate += part[1]
     gaps = []
@@ -505,6 +522,20 @@ def certify(C, panel, lane, scale, W, l1, l2, f1, f2, positive, squares, place=N
         kappa = certificate.scale(l1[i], largest[i])
         sums = certificate.squared_part(kappa, squares[i], 0.0), kappa, conjugate[i], 0.0, None
         gaps.append(certificate.gap(used, W[used, i], c, l1[i], l2[i], f1, f2, *sums))
+    lanes, features = (a.copy() for a in np.nonzero(W.T))
+    stops = np.searchsorted(lanes, np.arange(k + 1))
+    kappa, (terms, shift) = np.minimum(1.0, l1 / np.maximum(largest, 1e-300)), np.empty((2, k))
+    level = np.random.default_rng(0).normal(size=p)
+    # half of the lanes have met the features in another order
+    order, full = np.random.default_rng(0).permutation(p), (np.arange(k) % 2).astype(np.uint8)
+    D, rows = C[:, order].copy(), np.tile(np.argsort(order).astype(np.int32), (len(C), 1))
+    certificate.Terms(
+        C, D, rows, full, *where, scale, features, W[features, lanes], stops[:-1], stops[1:], l1, l2, f1, f2, *box,
+        None, off, kappa, level[features], terms, shift,
+    ).do()  # fmt: skip
+    loss = [certificate.squared_part(*one, 0.0) for one in zip(kappa, squares, strict=True)]
+    assert_allclose(np.maximum(loss + conjugate + terms, 0.0), gaps, rtol=1e-12, atol=1e-15)
+    assert_allclose(shift, level @ W, rtol=1e-12, atol=1e-15)
     return np.array(gaps), missed
 
 
@@ -561,13 +592,38 @@ def test_scan_marks_what_screening_missed():
     C[0, :, 1] = [0.0, 0.0, 0.0, 0.0, 0.0, 2.5]
     place = np.array([-1, -1, 0, -1, -1, -1], dtype=np.int32)
     f1 = np.array([1.0, 1.0, 1.0, 2.0, np.inf, 1.0])
-    one, none = np.ones(2), np.zeros(2)
+    one, none, where = np.ones(2), np.zeros(2), (np.zeros(2, np.intp), np.arange(2))
+    rows, order = C[0, :, :2].T[:, :, None].copy(), np.array([4, 1, 5, 0, 2, 3])
     for positive, expected in ((False, [0, 1, 0, 0, 0, 1]), (True, [0, 0, 0, 0, 0, 1])):
-        largest, conjugate, missed = np.empty(2), np.empty(2), np.full(6, 9, np.uint8)
         box = (np.zeros(6), np.full(6, np.inf)) if positive else (None, None)
-        certificate.scan(C, 0, 0, 0, 6, 1.0, one, none, f1, None, *box, None, none, place, largest, conjugate, missed)
-        assert missed.tolist() == expected
-        assert largest.tolist() == [1.5, 2.5]
+        limits = 1.0, one, none, f1, None, *box, None, none, place
+        for panels_, places, columns in (
+            (C, where, None), (rows, where[::-1], None), (C[:, order].copy(), where, order),
+        ):  # fmt: skip
+            largest, conjugate, missed = np.empty(2), np.empty(2), np.zeros(6, np.uint8)
+            certificate.Scan(panels_, *places, 0, 6, columns, *limits, largest, conjugate, missed).do()
+            assert missed.tolist() == expected
+            assert largest.tolist() == [1.5, 2.5]
+
+
+@pytest.mark.parametrize("p", [1, 31, 32, 100, 1000])
+@pytest.mark.parametrize("factors", [False, True])
+def test_scan_of_a_row_finds_what_a_panel_holds(p, factors):
+    rng = np.random.default_rng(p)
+    f1 = rng.choice([0.5, 1.0, np.inf], p) if factors else None
+    f = np.ones(p) if f1 is None else f1
+    for limit in (0.5, 2.0, 10.0):
+        c, place = rng.normal(size=p), rng.integers(-1, 1, p).astype(np.int32)
+        largest, conjugate, missed, zero = np.empty(1), np.empty(1), np.zeros(p, np.uint8), np.zeros(1)
+        certificate.Scan(
+            c.reshape(1, p, 1), zero.astype(np.intp), zero.astype(np.intp), 0, p, None, 1.0, np.array([limit]), zero,
+            f1, None, None, None, None, zero, place, largest, conjugate, missed,
+        ).do()  # fmt: skip
+        assert_array_equal(missed, (np.abs(c) > limit * f) & (place < 0))
+        if (np.abs(c) / f).max() > limit:
+            assert largest[0] == (np.abs(c) / f).max()
+        else:
+            assert largest[0] <= limit
 
 
 # --- the active set --------------------------------------------------------------------------------------------------
@@ -647,11 +703,11 @@ for name, dtype, order in (("f64 F", "f8", "F"), ("f64 C", "f8", "C"), ("f32 F",
     for lanes in (8, 24):
         R = np.random.default_rng(2).normal(size=(2, 397, lanes))
         out = np.empty((2, 67, lanes))
-        panels.correlate(X, None, 0, 67, R, np.empty(panels.correlate_work(X, None, 2)), out)
+        panels.Correlate(panels.source(X, None), 0, 67, R, out).do()
         found[f"correlate {name} {lanes}"] = out
         columns, W = np.arange(0, 67, 3), np.random.default_rng(3).normal(size=(2, 23, lanes))
         Y, target = np.random.default_rng(4).normal(size=(2, 397)), np.arange(2 * lanes).reshape(2, lanes) % 3 - 1
-        panels.residuals(X, None, 0, 397, Y, target, columns, W, None, R, np.empty((2, lanes)))
+        panels.Residuals(panels.source(X, None), 0, 397, Y, target, columns, W, None, R, None).do()
         found[f"residuals {name} {lanes}"] = R
     sample = Sample(Dense(X), None, True, 1)
     sample.add(np.arange(67))

@@ -1,4 +1,4 @@
-"""Products in parts that helper threads take: right, and the same bits whoever helps."""
+"""Work in parts that helper threads take: right, and the same bits whoever helps."""
 
 import threading
 import time
@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from fastreg import fit_path
+from fastreg import Problem, fit_path, fit_paths
 from fastreg.design import blocks
 from fastreg.design.blocks import team_of
-from fastreg.kernels import losses
-from fastreg.kernels.columns import PARTS, ColumnSet, Team
+from fastreg.kernels import losses, panels
+from fastreg.kernels.columns import PARTS, ColumnSet
 from fastreg.kernels.model import Model
 from fastreg.kernels.newton import DONE, WANTS_MINIMUM, WANTS_MODEL, Newton
+from fastreg.kernels.parts import Team, do_all
 from fastreg.kernels.residual import ResidualSet
 from fastreg.solve import glm
 
@@ -112,6 +113,82 @@ def test_helpers_go_where_no_more_of_them_can_be_had(monkeypatch):
         pass
     helpers[0].join(5.0)
     assert not helpers[0].is_alive()
+
+
+# --- lists of parts --------------------------------------------------------------------------------------------------
+
+
+def long_parts(count, n=2_000, p=600):
+    """Parts of a millisecond or more, and what they write: R[k] = -p k."""
+    X, R = np.ones((n, p)), np.full((count, n, 8), np.nan)
+    source, columns, target = panels.source(X, None), np.arange(p), np.full((1, 8), -1)
+    some = (np.full((1, p, 8), float(k)) for k in range(count))
+    parts = [
+        panels.Residuals(source, 0, n, np.zeros((1, n)), target, columns, W, None, R[k : k + 1], None)
+        for k, W in enumerate(some)
+    ]
+    return parts, R
+
+
+def done(R):
+    return [bool((one == -600.0 * k).all()) for k, one in enumerate(R)]
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_all_parts_are_done_however_long_they_take(jobs):
+    parts, R = long_parts(150)
+    looks = []
+    with team_of(jobs) as team:
+        do_all(parts, team, lambda: looks.append(sum(done(R))))
+    assert all(done(R))
+    assert looks[-1] == 150 and looks == sorted(looks)
+    assert len(looks) > 1  # the caller looked around in between
+
+
+def test_whoever_looks_around_may_stop_the_parts():
+    parts, R = long_parts(150)
+
+    def stop():
+        raise KeyboardInterrupt
+
+    with team_of(2) as team, pytest.raises(KeyboardInterrupt):
+        do_all(parts, team, stop)
+    assert 0 < sum(done(R)) < 150
+
+
+def test_what_is_not_a_part_is_refused():
+    parts, R = long_parts(2)
+    with pytest.raises(TypeError):
+        do_all([*parts, None], None, list)
+    assert not any(done(R))
+    do_all([], None, list)
+
+
+@pytest.mark.parametrize("teams", [True, False])
+def test_helpers_stand_by_for_the_thread_that_called_them(teams, monkeypatch):
+    monkeypatch.setattr(blocks.kernel_parts, "HAS_TEAMS", teams)
+    parts, R = long_parts(12)
+    with blocks.helpers(2):
+        blocks.do_all(parts[:4], 2)
+        blocks.parallel_for(lambda k: blocks.do_all(parts[4 + 2 * k : 6 + 2 * k], 1), 2, 2)
+        with blocks.helpers(2):
+            blocks.do_all(parts[8:10], 2)
+    blocks.do_all(parts[10:], 2)
+    assert all(done(R))
+
+
+def test_a_machine_without_teams_gives_the_same_bits(monkeypatch):
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(60, 900))
+    y = X[:, :5].sum(axis=1) + rng.normal(size=60)
+    problems = [Problem(y, sample_weight=s, alphas=20) for s in (None, rng.permutation(np.repeat([0.0, 1.0], 30)))]
+    first = fit_paths(X, problems, n_jobs=2)
+    monkeypatch.setattr(blocks.kernel_parts, "HAS_TEAMS", False)
+    for one, other in zip(first, fit_paths(X, problems, n_jobs=2), strict=True):
+        assert one.coefs.toarray().tobytes() == other.coefs.toarray().tobytes()
+
+
+# --- in fits ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_model_that_grows_large_gives_its_gram_matrix_up(monkeypatch):

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..kernels.columns import Team
+from ..kernels import parts as kernel_parts
+from ..kernels.parts import Team
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from .._types import Floats
+    from ..kernels.parts import Part
 
 OVERFLOW = "X or y holds values so large that their products overflow: scale X, or y, down"
 MOST_IN_TEAM = 4  # threads that share one product: its parts are short
@@ -41,7 +43,7 @@ def _executor():
     global _pool
     with _lock:
         if _pool is None:
-            _pool = ThreadPoolExecutor(2 * (os.cpu_count() or 1), thread_name_prefix="fastreg")  # loops, and teams
+            _pool = ThreadPoolExecutor(3 * (os.cpu_count() or 1), thread_name_prefix="fastreg")  # loops, and teams
         return _pool
 
 
@@ -108,14 +110,14 @@ def parallel_for(task: Callable[[int], Any], count: int, jobs: int) -> None:
 
 
 @contextlib.contextmanager
-def team_of(jobs: int) -> Iterator[Team | None]:
+def team_of(jobs: int, most: int = MOST_IN_TEAM) -> Iterator[Team | None]:
     """While the block runs, up to `jobs` threads, this one included, do what kernels that join the team share out."""
     if jobs <= 1:
         yield None
         return
     team, futures = Team(), []
     try:  # an interrupt may come before all are there
-        for _ in range(min(jobs, MOST_IN_TEAM) - 1):
+        for _ in range(min(jobs, most) - 1):
             futures.append(_executor().submit(team.help))
         yield team
     finally:
@@ -123,6 +125,30 @@ def team_of(jobs: int) -> Iterator[Team | None]:
         for future in futures:
             if not future.cancel():
                 future.result()
+
+
+@contextlib.contextmanager
+def helpers(jobs: int) -> Iterator[None]:
+    """While the block runs, up to `jobs` threads stand by to take parts of what this one calls `do_all` with."""
+    with team_of(jobs, os.cpu_count() or 1) as team:
+        _local.team, before = team, getattr(_local, "team", None)
+        try:
+            yield
+        finally:
+            _local.team = before
+
+
+def do_all(parts: Sequence[Part], jobs: int) -> None:
+    """Do all parts, on up to `jobs` threads; Python's lock is left alone meanwhile."""
+    if jobs <= 1 or len(parts) <= 1:
+        kernel_parts.do_all(list(parts), None, watch)
+    elif not kernel_parts.HAS_TEAMS:
+        parallel_for(lambda k: parts[k].do(), len(parts), jobs)
+    elif getattr(_local, "team", None) is not None:
+        kernel_parts.do_all(list(parts), _local.team, watch)
+    else:
+        with helpers(jobs):
+            kernel_parts.do_all(list(parts), _local.team, watch)
 
 
 def aligned(shape: int | tuple[int, ...]) -> Floats:

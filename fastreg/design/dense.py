@@ -5,7 +5,8 @@ import threading
 import numpy as np
 
 from ..kernels import panels
-from .blocks import OVERFLOW, aligned, parallel_for
+from .blocks import OVERFLOW, aligned, do_all, parallel_for
+from .packs import Halves
 
 COLUMNS_PER_BLOCK = 480  # at least, or as many as make
 BLOCK_WORK = 6e6  # multiplications
@@ -61,41 +62,25 @@ class Dense:
         """Lanes of the panels that so many residuals are best put in."""
         return 8 if lanes <= 16 else 24
 
-    def correlate(self, R, out, jobs=1, then=None):
-        """out <- X'R for panels R (panels, n, lanes), out (panels, p, lanes).
+    @property
+    def source(self):
+        """X as kernels read it."""
+        return panels.source(self.X, self.shift)
 
-        `then(first, stop)` is called after each block of features, by the thread that has it in its cache.
-        """
+    def correlate(self, R, out, jobs=1):
+        """out <- X'R for panels R (panels, n, lanes), out (panels, p, lanes) or (panels * lanes, p, 1)."""
+        source = self.source
         blocks = column_blocks(self.p, self.n, R.shape[0] * R.shape[2])
-        room = panels.correlate_work(self.X, self.shift, len(R))
-
-        def task(k):
-            first, stop = blocks[k]
-            panels.correlate(self.X, self.shift, first, stop, R, aligned(room), out)
-            if then is not None:
-                then(k, first, stop)
-
-        parallel_for(task, len(blocks), jobs)
-        return len(blocks)
+        do_all([panels.Correlate(source, first, stop, R, out) for first, stop in blocks], jobs)
 
     def correlate_some(self, columns, R, out, jobs=1):
         """out[k] <- X[:, columns[k]]'R[k] for panels R (panels, n, lanes), out (panels, p, lanes), its first rows."""
-        pieces = [
-            (k, slice(first, first + SOME_COLUMNS))
-            for k, some in enumerate(columns)
-            for first in range(0, len(some), SOME_COLUMNS)
-        ]
-
-        def task(i):
-            k, part = pieces[i]
-            some = columns[k][part]
-            panels.correlate_some(self.X, self.shift, some, R[k], out[k, part.start : part.start + len(some)])
-
-        parallel_for(task, len(pieces), jobs)
-
-    def blocks(self, lanes):
-        """The blocks of features that `correlate` will call `then` with."""
-        return column_blocks(self.p, self.n, lanes)
+        source, parts = self.source, []
+        for k, some in enumerate(columns):
+            for first in range(0, len(some), SOME_COLUMNS):
+                stop = min(first + SOME_COLUMNS, len(some))
+                parts.append(panels.CorrelateSome(source, some[first:stop], R[k], out[k, first:stop]))
+        do_all(parts, jobs)
 
     def correlations(self, R, n_jobs=1):
         """X'R for a C-ordered float64 R of shape (n, k); returns (p, k)."""
@@ -146,66 +131,62 @@ class Dense:
 
         Returns the weighted sums of squares (panels, lanes).
         """
-        count = -(-self.n // ROWS_PER_BLOCK)
-        bounds = [(k * ROWS_PER_BLOCK, min(self.n, (k + 1) * ROWS_PER_BLOCK)) for k in range(count)]
-        sums = np.empty((count, *target.shape))
-        parallel_for(
-            lambda k: panels.residuals(self.X, self.shift, *bounds[k], Y, target, columns, W, weights, R, sums[k]),
-            count,
-            jobs,
-        )
+        bounds, parts = self.row_bounds(), []
+        sums, source = np.empty((len(bounds), *target.shape)), self.source
+        for k, (first, stop) in enumerate(bounds):
+            parts.append(panels.Residuals(source, first, stop, Y, target, columns, W, weights, R, sums[k]))
+        do_all(parts, jobs)
         shift = np.zeros(target.shape)
         if centred:  # twice: the first mean is off by the rounding of what the columns' own means cancel to
             shift = sums.sum(axis=0) / total
-            parallel_for(lambda k: panels.shift_rows(R, *bounds[k], shift, weights, sums[k]), count, jobs)
+            parallel_for(lambda k: panels.shift_rows(R, *bounds[k], shift, weights, sums[k]), len(bounds), jobs)
             shift = sums.sum(axis=0) / total
-        parallel_for(lambda k: panels.weight_rows(R, *bounds[k], shift, weights, sums[k]), count, jobs)
+        parallel_for(lambda k: panels.weight_rows(R, *bounds[k], shift, weights, sums[k]), len(bounds), jobs)
         return sums.sum(axis=0)
 
-    def gram_columns(self, rows, new, means, weights, store, jobs=1):
-        """Weighted inner products of the features `rows` with the features `new`, `means` of the rows taken off.
+    def row_bounds(self):
+        """[(first, stop)] of blocks of rows."""
+        return [(first, min(first + ROWS_PER_BLOCK, self.n)) for first in range(0, self.n, ROWS_PER_BLOCK)]
 
-        `store(first, stop, start, part)` receives part (stop - first, k): rows first..stop-1, new[start:start+k].
-        Only what lies on or above the diagonal is computed: `new` are the last of `rows`.
+    def residual_parts(self, Y, target, columns, W, R):
+        """The parts that put R <- Y[target] - X[:, columns] W."""
+        source = self.source
+        return [
+            panels.Residuals(source, first, stop, Y, target, columns, W, None, R, None)
+            for first, stop in self.row_bounds()
+        ]
+
+    def gram_parts(self, gram, rows, k, means, weights, scale, jobs=1):
+        """Parts that put the last k of the features `rows`, `means` taken off, into their Gram matrix times `scale`.
+
+        They fill in its rows and columns m - k..m - 1, m being the number of `rows`.
         """
         in_place = self.X.dtype == np.float64 and self.X.strides[0] == 8 and self.shift is None
-        few = FEW_IN_PLACE if in_place else FEW_COLUMNS
-        if len(rows) == len(new) > few and self.n >= TALL * len(new):
-            root = None if weights is None else np.sqrt(weights)
-            self.whole_gram(new, means, store, root=root, jobs=jobs)
-            return
-        if len(new) * len(rows) * self.n < SHORT_WORK:
+        few, m = FEW_IN_PLACE if in_place else FEW_COLUMNS, len(rows)
+        if m == k > few and self.n >= TALL * k:
+            halves = Halves(gram, 0, scale)
+            self.whole_gram(rows, means, halves.store, root=None if weights is None else np.sqrt(weights), jobs=jobs)
+            halves.close()
+            return []
+        source, start, parts = self.source, m - k, []
+        if k * m * self.n < SHORT_WORK:
             jobs = 1
-        offset, start, tasks = len(rows) - len(new), 0, []
-        while start < len(new):
-            left = len(new) - start
+        while start < m:
+            left = m - start
             lanes = 24 if left > 16 else 8
-            count = max(1, min(left // lanes, GRAM_PANELS))
-            last = offset + min(start + count * lanes, len(new))
-            blocks = -(-last // GRAM_ROWS_PER_BLOCK)
-            if jobs > 1 and len(new) < 4 * lanes:
-                blocks = max(blocks, min(4, last // 32))
-            step = -(-last // max(1, blocks))
-            tasks += [(start, lanes, count, first, min(first + step, last)) for first in range(0, last, step)]
-            start += count * lanes
-
-        def task(k):
-            start, lanes, count, first, stop = tasks[k]
-            end = min(start + count * lanes, len(new))
-            some, some_means = new[start:end], means[offset + start : offset + end]
-            ends = (offset + min(start + lanes * (i + 1), end) for i in range(count))
-            wanted = np.array([min(max(last - first, 0), stop - first) for last in ends], dtype=np.intp)
-            work = aligned(panels.gram_work(count * lanes, stop - first))
-            out = aligned((count, stop - first, lanes))
-            panels.gram_columns(
-                self.X, self.shift, weights, rows[first:stop], some, some_means, means[first:stop], wanted, work, out
-            )
-            for i in range(count):
-                at = start + i * lanes
-                if wanted[i]:
-                    store(first, first + wanted[i], at, out[i, : wanted[i], : min(lanes, end - at)])
-
-        parallel_for(task, len(tasks), jobs)
+            stop = min(start + lanes * max(1, min(left // lanes, GRAM_PANELS)), m)
+            blocks = -(-stop // GRAM_ROWS_PER_BLOCK)
+            if jobs > 1 and k < 4 * lanes:
+                blocks = max(blocks, min(4, stop // 32))
+            step = -(-stop // max(1, blocks))
+            for first in range(0, stop, step):
+                parts.append(
+                    panels.Gram(
+                        source, weights, rows, means, first, min(first + step, stop), start, stop, lanes, scale, gram
+                    )
+                )
+            start = stop
+        return parts
 
     def whole_gram(self, columns, means, store, level=None, root=None, right=None, jobs=1, single=False):
         """Inner products of columns with each other, and (m, k) with those of `right` (n, k), which are returned.
@@ -298,15 +279,20 @@ class Dense:
 
     def moments(self, columns, weights, total, centred, jobs=1):
         """(mean, weighted sum of squares about it, weighted raw sum of squares) of some columns, each (k,)."""
-        out = np.empty((3, len(columns)))
-        step = max(8, min(512, 2_000_000 // max(1, self.n) // 8 * 8))
-
-        def task(k):
-            part = slice(k * step, (k + 1) * step)
-            panels.moments(self.X, self.shift, weights, total, columns[part], centred, *(row[part] for row in out))
-
-        parallel_for(task, -(-len(columns) // step), jobs)
+        out, parts = self.moment_parts(columns, weights, total, centred)
+        do_all(parts, jobs)
         return out
+
+    def moment_parts(self, columns, weights, total, centred, jobs=1):
+        """(room for what `moments` returns, the parts that fill it in)"""
+        out, source = np.empty((3, len(columns))), self.source
+        step = max(8, min(512, 2_000_000 // max(1, self.n) // 8 * 8))
+        return out, [
+            panels.Moments(
+                source, weights, total, columns[first : first + step], centred, *out[:, first : first + step]
+            )
+            for first in range(0, len(columns), step)
+        ]  # fmt: skip
 
 
 def add_up(grams, products, k):

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..kernels import lines, panels
 from .blocks import OVERFLOW, aligned, parallel_for
+from .packs import Halves
 
 FULL = 0.5  # share of entries from which on means are taken off a column itself, not off its products
 LINE_WORK = 2.0  # time of an entry and eight lanes in a panel, over that of a pair of entries in a row
@@ -48,27 +49,18 @@ class Columns:
         """Lanes of a panel: a row of eight is a cache line."""
         return 8
 
-    def blocks(self, lanes):
-        """The blocks of features that `correlate` will call `then` with."""
-        count = int(min(max(1, self.p // 64), max(1, self.pass_work * lanes // 2_000_000, 8)))
+    def correlate(self, R, out, jobs=1):
+        """out <- X'R for panels R (panels, n, 8), out (panels, p, 8)."""
+        count = int(min(max(1, self.p // 64), max(1, self.pass_work * R.shape[0] * 8 // 2_000_000, 8)))
         edges = np.searchsorted(self.stops, np.linspace(0, self.stops[-1], count + 1)[1:-1])
         edges = np.concatenate([[0], edges, [self.p]])
-        return [(int(first), int(stop)) for first, stop in zip(edges[:-1], edges[1:], strict=True) if stop > first]
-
-    def correlate(self, R, out, jobs=1, then=None):
-        """out <- X'R for panels R (panels, n, 8), out (panels, p, 8).
-
-        `then(k, first, stop)` is called after block k of features, by the thread that has it in its cache.
-        """
-        blocks = self.blocks(R.shape[0] * 8)
 
         def task(k):
-            first, stop = blocks[k]
-            lines.correlate_columns(self.starts, self.stops, self.index, self.value, first, stop, R, out)
-            if then is not None:
-                then(k, first, stop)
+            first, stop = int(edges[k]), int(edges[k + 1])
+            if stop > first:
+                lines.correlate_columns(self.starts, self.stops, self.index, self.value, first, stop, R, out)
 
-        parallel_for(task, len(blocks), jobs)
+        parallel_for(task, count, jobs)
 
     def residuals(self, Y, target, columns, W, weights, centred, total, R, jobs=1):
         """R <- weights * (Y[target] - X[:, columns] W), less its weighted mean if `centred`.
@@ -98,6 +90,16 @@ class Columns:
     def entries(self, columns):
         """(starts, stops, index, value) in which the given columns can be found."""
         return self.starts, self.stops, self.index, self.value
+
+    def gram_parts(self, gram, rows, k, means, weights, scale, jobs=1):
+        """Put the last k of the features `rows`, `means` taken off, into their Gram matrix times `scale`.
+
+        Rows and columns m - k..m - 1 are filled in, m being the number of `rows`.  Nothing is left to be done.
+        """
+        halves = Halves(gram, len(rows) - k, scale)
+        self.gram_columns(rows, rows[len(rows) - k :], means, weights, halves.store, jobs)
+        halves.close()
+        return []
 
     def gram_columns(self, rows, new, means, weights, store, jobs=1):
         """Weighted inner products of the features `rows` with the features `new`, `means` of the rows taken off.
@@ -167,6 +169,10 @@ class Columns:
         pairs = (lengths * lengths).sum() * entries / max(1, size)
         return (ends, places, values) if pairs < panels else None
 
+    def moment_parts(self, columns, weights, total, centred, jobs=1):
+        """(what `moments` returns, nothing that is left to be done)"""
+        return self.moments(columns, weights, total, centred, jobs), []
+
     def take_off_large_means(self, jobs=1):
         """Nothing: a column with zeros in it spreads about as much as it is large."""
 
@@ -216,15 +222,10 @@ class Rows(Columns):
             counts += np.bincount(index[start : start + some], minlength=self.p)
         return counts
 
-    def blocks(self, lanes):
-        return [(0, self.p)]
-
-    def correlate(self, R, out, jobs=1, then=None):
+    def correlate(self, R, out, jobs=1):
         parallel_for(
             lambda k: lines.correlate_rows(self.indptr, self.X.indices, self.X.data, R[k], out[k]), len(R), jobs
         )
-        if then is not None:
-            then(0, 0, self.p)
 
     def moments(self, columns, weights, total, centred, jobs=1):
         most = max(256, self.p // 16)

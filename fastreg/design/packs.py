@@ -1,6 +1,32 @@
-"""Whole Gram matrices, of all columns of a design."""
+"""Gram matrices of columns of a design, from blocks of them."""
 
 import numpy as np
+
+from ..kernels.panels import mirror
+from .blocks import do_all
+
+
+class Halves:
+    """Takes what comes of a symmetric matrix on and above the diagonal, times `scale`, and fills in both halves."""
+
+    def __init__(self, gram, offset, scale):
+        self.gram, self.offset, self.scale, self.diagonal = gram, offset, scale, set()
+
+    def store(self, first, stop, start, part):
+        """Take part (stop - first, k): rows first..stop-1 of columns start..start+k-1 after the offset."""
+        part *= self.scale
+        at, to = self.offset + start, self.offset + start + part.shape[1]
+        self.gram[first:stop, at:to] = part
+        above = min(stop, at)
+        if above > first:
+            self.gram[at:to, first:above] = part[: above - first].T
+        if stop > at:  # the diagonal block has both halves, which differ by rounding
+            self.diagonal.add((at, to))
+
+    def close(self):
+        """After all parts."""
+        for at, to in self.diagonal:
+            mirror(self.gram, at, to)
 
 
 def full_gram(design, means, weights=None, jobs=1, order=None):
@@ -11,13 +37,8 @@ def full_gram(design, means, weights=None, jobs=1, order=None):
     """
     every = np.arange(design.p, dtype=np.intp) if order is None else order
     gram = np.empty((len(every), len(every)))
-
-    def store(first, stop, start, block):  # comes on and above the diagonal
-        gram[first:stop, start : start + block.shape[1]] = block
-
-    design.gram_columns(every, every, means, weights, store, jobs)
-    upper = np.triu(gram)
-    return upper + np.triu(upper, 1).T
+    do_all(design.gram_parts(gram, every, len(every), means, weights, 1.0, jobs), jobs)
+    return gram
 
 
 def dense_gram(design, means, level=None, root=None, right=None, jobs=1, single=False):

@@ -13,6 +13,7 @@ from libc.string cimport memcpy, memset
 from ._simd cimport simd
 from .cell cimport NEGATIVE, POSITIVE, Kink, SignCell, by_t, shuffle
 from .factor cimport factor_solve
+from .parts cimport Part
 
 cdef enum:
     ROUNDS = 40            # guesses of the active set for one alpha before monotone steps take over
@@ -47,28 +48,9 @@ cdef class ActiveSet(SignCell):
         long long[::1] version,               # out  (L,)  two solutions have the same signed support if it is the same
     ):
         """Solve for one pair of penalties after the other; returns how many were done (budget, or room in `index`)."""
-        cdef Py_ssize_t k = 0, i, filled = 0
-        cdef double spent = 0.0
-        self.G, self.ldg = <double*>&G[0, 0] if G.shape[0] > 0 else NULL, G.shape[1]
-        stops[0] = 0
-        with nogil:
-            while k < l1.shape[0] and spent <= budget and filled + self.m <= index.shape[0]:
-                self.l1, self.l2 = l1[k], l2[k]
-                n_iter[k] = self.solve_one(max(0, max_iter - self.carried))
-                version[k] = self.changes
-                self.carried = self.carried + n_iter[k] if between[k] else 0
-                for i in range(self.factor.size):
-                    index[filled] = self.A[i]
-                    value[filled] = self.w[self.A[i]]
-                    filled += 1
-                for i in range(self.pinned):
-                    index[filled] = self.P[i]
-                    value[filled] = self.w[self.P[i]]
-                    filled += 1
-                spent += <double>n_iter[k] * self.factor.size * (self.m + self.factor.size)
-                k += 1
-                stops[k] = filled
-        return k
+        cdef Solve part = Solve(self, G, l1, l2, between, max_iter, budget, index, value, stops, n_iter, version)
+        part.do()
+        return part.done
 
     def propose(
         self,
@@ -116,6 +98,15 @@ cdef class ActiveSet(SignCell):
         self.carried = 0
         self.solve_one(max_iter)
         memcpy(target, self.w, m * sizeof(double))
+
+    cdef Py_ssize_t write(self, int* index, double* value) noexcept nogil:
+        """The nonzero features and their coefficients; returns how many."""
+        cdef Py_ssize_t i, size = self.factor.size
+        for i in range(size):
+            index[i], value[i] = self.A[i], self.w[self.A[i]]
+        for i in range(self.pinned):
+            index[size + i], value[size + i] = self.P[i], self.w[self.P[i]]
+        return size + self.pinned
 
     # ---------------------------------------------------------------- one alpha
 
@@ -370,3 +361,44 @@ cdef class ActiveSet(SignCell):
             value = self.objective()
             steps += 1
         return steps
+
+
+cdef class Solve(Part):
+    """A call of `ActiveSet.solve`; `done` is what it returns."""
+    cdef ActiveSet active
+    cdef const double[:, ::1] G
+    cdef const double[::1] l1, l2
+    cdef const unsigned char[::1] between
+    cdef long max_iter
+    cdef double budget
+    cdef int[::1] index
+    cdef double[::1] value
+    cdef Py_ssize_t[::1] stops
+    cdef long long[::1] n_iter, version
+    cdef readonly Py_ssize_t done
+
+    def __init__(self, ActiveSet active, const double[:, ::1] G, const double[::1] l1, const double[::1] l2,
+                 const unsigned char[::1] between, long max_iter, double budget, int[::1] index, double[::1] value,
+                 Py_ssize_t[::1] stops, long long[::1] n_iter, long long[::1] version):
+        self.active, self.G, self.l1, self.l2, self.between = active, G, l1, l2, between
+        self.max_iter, self.budget = max_iter, budget
+        self.index, self.value, self.stops, self.n_iter, self.version = index, value, stops, n_iter, version
+        self.done = 0
+
+    cdef int run(self) noexcept nogil:
+        cdef Py_ssize_t k = 0, filled = 0
+        cdef double spent = 0.0
+        self.active.G = <double*>&self.G[0, 0] if self.G.shape[0] > 0 else NULL
+        self.active.ldg = self.G.shape[1]
+        self.stops[0] = 0
+        while k < self.l1.shape[0] and spent <= self.budget and filled + self.active.m <= self.index.shape[0]:
+            self.active.l1, self.active.l2 = self.l1[k], self.l2[k]
+            self.n_iter[k] = self.active.solve_one(max(<long>0, self.max_iter - self.active.carried))
+            self.version[k] = self.active.changes
+            self.active.carried = self.active.carried + self.n_iter[k] if self.between[k] else 0
+            filled += self.active.write(&self.index[filled], &self.value[filled])
+            spent += self.n_iter[k] * <double>self.active.factor.size * (self.active.m + self.active.factor.size)
+            k += 1
+            self.stops[k] = filled
+        self.done = k
+        return 0

@@ -2,25 +2,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastreg._types import Floats
+from fastreg.kernels.parts import Part
 
-def chords(
-    Q: Floats,
-    left: NDArray[np.intp],
-    right: NDArray[np.intp],
-    between: NDArray[np.intp],
-    reach: float,
-    s: Floats,
-    t: Floats,
-    rest: Floats,
-) -> None: ...
-def doubtful(
-    G: Floats,
-    left: NDArray[np.intp],
-    s: Floats,
-    t: Floats,
-    rest: Floats,
-    limit: Floats,
-    f1: Floats | None,
-    norm: Floats,
-    marks: NDArray[np.uint8],
-) -> None: ...
+class Bridge(Part):
+    def __init__(
+        self,
+        R: Floats,
+        panel: NDArray[np.intp],
+        lane: NDArray[np.intp],
+        full: NDArray[np.intp],
+        C: Floats,
+        row: NDArray[np.intp],
+        anchor: Floats,
+        gradient: Floats,
+        total: float,
+        reach: float,
+        limit: Floats,
+        f1: Floats | None,
+        norm: Floats,
+        residuals: Floats,
+        left: NDArray[np.intp],
+        chords: Floats,
+        marks: NDArray[np.uint8],
+    ) -> None: ...
+
+class Follow(Part):
+    def __init__(
+        self,
+        bridge: Bridge,
+        k: int,
+        columns: NDArray[np.intp] | None,
+        products: Floats,
+        step: float,
+        anchor: Floats,
+        gradient: Floats,
+        slope: Floats,
+    ) -> None: ...

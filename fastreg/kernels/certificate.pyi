@@ -2,27 +2,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastreg._types import Floats
+from fastreg.kernels.parts import Part
 
-def scan(
-    C: Floats,
-    panel: int,
-    lane: int,
-    first: int,
-    stop: int,
-    scale: float,
-    l1: Floats,
-    l2: Floats,
-    f1: Floats | None,
-    f2: Floats | None,
-    lower: Floats | None,
-    upper: Floats | None,
-    norm: Floats | None,
-    off: Floats,
-    place: NDArray[np.int32],
-    largest: Floats,
-    conjugate: Floats,
-    missed: NDArray[np.uint8],
-) -> None: ...
+class Scan(Part):
+    def __init__(
+        self,
+        C: Floats,
+        panel: NDArray[np.intp],
+        lane: NDArray[np.intp],
+        first: int,
+        stop: int,
+        columns: NDArray[np.intp] | None,
+        scale: float,
+        l1: Floats,
+        l2: Floats,
+        f1: Floats | None,
+        f2: Floats | None,
+        lower: Floats | None,
+        upper: Floats | None,
+        norm: Floats | None,
+        off: Floats,
+        place: NDArray[np.int32],
+        largest: Floats,
+        conjugate: Floats,
+        missed: NDArray[np.uint8],
+    ) -> None: ...
+
 def scale(l1: float, largest: float) -> float: ...
 def squared_part(kappa: float, squares: float, off: float) -> float: ...
 def gap(
@@ -39,3 +44,31 @@ def gap(
     off: float,
     norm: Floats | None,
 ) -> float: ...
+
+class Terms(Part):
+    def __init__(
+        self,
+        C: Floats,
+        D: Floats | None,
+        rows: NDArray[np.int32] | None,
+        full: NDArray[np.uint8],
+        panel: NDArray[np.intp],
+        lane: NDArray[np.intp],
+        scale: float,
+        feature: NDArray[np.intp],
+        value: Floats,
+        first: NDArray[np.intp],
+        stop: NDArray[np.intp],
+        l1: Floats,
+        l2: Floats,
+        f1: Floats | None,
+        f2: Floats | None,
+        lower: Floats | None,
+        upper: Floats | None,
+        norm: Floats | None,
+        off: Floats,
+        kappa: Floats,
+        level: Floats | None,
+        out: Floats,
+        shift: Floats,
+    ) -> None: ...

@@ -3,13 +3,8 @@
 from libc.stdint cimport int32_t, int64_t
 
 from ._simd cimport Entries
+from .parts cimport TeamState
 
-
-cdef extern from "team.h" nogil:
-    ctypedef struct TeamState "fr_team":
-        pass
-    ctypedef void (*Task "fr_task")(void* context, int part) noexcept nogil
-    void run_parts "fr_team_run"(TeamState* team, Task task, void* context, int parts)
 
 cdef enum:
     MOST_PARTS = 8
@@ -47,10 +42,6 @@ cdef inline Py_ssize_t entry_row(const Columns* x, Py_ssize_t k) noexcept nogil:
 
 cdef inline double entry_value(const Columns* x, Py_ssize_t k) noexcept nogil:
     return (<const float*>x.X.value)[k] if x.X.single else (<const double*>x.X.value)[k]
-
-
-cdef class Team:
-    cdef TeamState state
 
 
 cdef class ColumnSet:

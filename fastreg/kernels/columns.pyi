@@ -1,10 +1,7 @@
 from fastreg._types import Floats, Ints, Reals
+from fastreg.kernels.parts import Team
 
 PARTS: int
-
-class Team:
-    def help(self) -> None: ...
-    def close(self) -> None: ...
 
 class ColumnSet:
     def __init__(self, n: int, sums: Floats | None = None) -> None: ...

@@ -6,39 +6,18 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
 from ._simd cimport integer, real, simd
-from .columns cimport MOST_PARTS, Columns, TeamState, run_parts
+from .columns cimport MOST_PARTS, Columns
+from .parts cimport Team, run_parts
 
 PARTS = MOST_PARTS
 
 cdef extern from *:
     Py_ssize_t PY_SSIZE_T_MAX
 
-cdef extern from "team.h" nogil:
-    void help_out "fr_team_help"(TeamState* team)
-    void set_open "fr_team_open"(TeamState* team, int open)
-
-
 cdef enum:
     PART = 15_000           # sparse entries that are worth a part of their own, for sums also n rows,
     DENSE_PART = 200_000    # and entries of packed columns
     ROWS = 1024             # of packed columns at a time: their sum stays in L1
-
-
-cdef class Team:
-    """A thread that solves, and those that help it with products; one thread alone sets them tasks."""
-
-    def __cinit__(self):
-        memset(&self.state, 0, sizeof(TeamState))
-        set_open(&self.state, True)
-
-    def help(self):
-        """Take parts of what is shared out, until the team is closed."""
-        with nogil:
-            help_out(&self.state)
-
-    def close(self):
-        """Let the helpers go."""
-        set_open(&self.state, False)
 
 
 cdef class ColumnSet:

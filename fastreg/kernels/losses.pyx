@@ -11,7 +11,8 @@ that nothing cancels (Fenchel-Young).  For v = u it is zero.
 from libc.math cimport INFINITY, exp, fabs, log, log1p
 
 from ._simd cimport simd
-from .columns cimport MOST_PARTS, TeamState, run_parts
+from .columns cimport MOST_PARTS
+from .parts cimport TeamState, run_parts
 
 cdef enum:
     POISSON = 1            # in NUMBERS

@@ -2,26 +2,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastreg._types import Floats, Reals
+from fastreg.kernels.parts import Part
 
 GRAM_TILE: int
 simd_level: str
 
-def correlate_work(X: Reals, shift: Floats | None, panels: int) -> int: ...
-def correlate(X: Reals, shift: Floats | None, first: int, stop: int, R: Floats, work: Floats, out: Floats) -> None: ...
-def correlate_some(X: Reals, shift: Floats | None, columns: NDArray[np.intp], R: Floats, out: Floats) -> None: ...
-def residuals(
-    X: Reals,
-    shift: Floats | None,
-    first: int,
-    stop: int,
-    Y: Floats,
-    target: NDArray[np.intp],
-    columns: NDArray[np.intp],
-    W: Floats,
-    weights: Floats | None,
-    R: Floats,
-    sums: Floats,
-) -> None: ...
+class Source: ...
+
+def source(X: Reals, shift: Floats | None) -> Source: ...
+
+class Correlate(Part):
+    def __init__(self, source: Source, first: int, stop: int, R: Floats, out: Floats) -> None: ...
+
+class CorrelateSome(Part):
+    def __init__(self, source: Source, columns: NDArray[np.intp], R: Floats, out: Floats) -> None: ...
+
+class Spread(Part):
+    count: int
+    def __init__(
+        self,
+        feature: NDArray[np.intp],
+        value: Floats,
+        stops: NDArray[np.intp],
+        lane: NDArray[np.intp],
+        p: int,
+        columns: NDArray[np.intp],
+        W: Floats,
+    ) -> None: ...
+
+class Residuals(Part):
+    def __init__(
+        self,
+        source: Source,
+        first: int,
+        stop: int,
+        Y: Floats,
+        target: NDArray[np.intp],
+        columns: NDArray[np.intp],
+        W: Floats,
+        weights: Floats | None,
+        R: Floats,
+        sums: Floats | None,
+    ) -> None: ...
+
 def gradients(
     X: Reals,
     first: int,
@@ -46,23 +69,36 @@ def gradient(
     out: Floats,
 ) -> None: ...
 def shift_rows(R: Floats, first: int, stop: int, shift: Floats, weights: Floats | None, sums: Floats) -> None: ...
-def weight_parts(
-    R: Floats, edges: NDArray[np.intp], weights: Floats, centred: NDArray[np.uint8], sums: Floats, squares: Floats
-) -> None: ...
+
+class WeightParts(Part):
+    def __init__(
+        self,
+        R: Floats,
+        edges: NDArray[np.intp],
+        weights: Floats,
+        centred: NDArray[np.uint8],
+        sums: Floats,
+        squares: Floats,
+    ) -> None: ...
+
 def weight_rows(R: Floats, first: int, stop: int, shift: Floats, weights: Floats | None, squares: Floats) -> None: ...
-def gram_columns(
-    X: Reals,
-    shift: Floats | None,
-    weights: Floats | None,
-    rows_of: NDArray[np.intp],
-    new: NDArray[np.intp],
-    means: Floats,
-    row_means: Floats,
-    wanted: NDArray[np.intp],
-    work: Floats,
-    out: Floats,
-) -> None: ...
-def gram_work(lanes: int, m: int) -> int: ...
+
+class Gram(Part):
+    def __init__(
+        self,
+        source: Source,
+        weights: Floats | None,
+        rows: NDArray[np.intp],
+        means: Floats,
+        first: int,
+        stop: int,
+        start: int,
+        end: int,
+        lanes: int,
+        scale: float,
+        gram: Floats,
+    ) -> None: ...
+
 def whole_gram(
     X: Reals,
     shift: Floats | None,
@@ -83,14 +119,16 @@ def rotated_sums(
     Z: Floats, centre: Floats, root: Floats | None, S: Floats, Q: Floats, linear: Floats, square: Floats
 ) -> None: ...
 def mirror(gram: Floats, first: int, stop: int) -> None: ...
-def moments(
-    X: Reals,
-    shift: Floats | None,
-    weights: Floats | None,
-    total: float,
-    columns: NDArray[np.intp],
-    centred: bool,
-    mean: Floats,
-    square: Floats,
-    raw: Floats,
-) -> None: ...
+
+class Moments(Part):
+    def __init__(
+        self,
+        source: Source,
+        weights: Floats | None,
+        total: float,
+        columns: NDArray[np.intp],
+        centred: bool,
+        mean: Floats,
+        square: Floats,
+        raw: Floats,
+    ) -> None: ...

@@ -4,9 +4,11 @@ A panel is a C-ordered array (n, lanes) with lanes = 8 or 24: one row of X meets
 function works on one block of rows or columns, so that threads can share the blocks out; within a block the sums run
 over row tiles in a fixed order.  Nothing here allocates, raises or warns.
 """
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from ._simd cimport FR_TILE, Matrix, column, prefetch, real, row_of, simd
+from .parts cimport Part, reserve
 
 simd_level = simd.name.decode()
 
@@ -73,119 +75,240 @@ cdef void copy_columns(const Matrix* M, Py_ssize_t row, Py_ssize_t rows, const P
             memcpy(tile + j * GRAM_STRIDE, x, rows * sizeof(double))
 
 
-def correlate_work(const real[:, :] X, const double[::1] shift, Py_ssize_t panels):
-    """Doubles that `correlate` needs as work space; 0 where X is best read in place."""
-    cdef Matrix M = as_matrix(X, shift)
-    cdef bint in_place = not by_rows(&M) and not M.single and M.shift == NULL and M.row_stride == sizeof(double)
-    return 0 if panels < COPY_PANELS or in_place else GRAM_STRIDE * (COLUMN_BLOCK + 16)
+cdef class Source:
+    """An X as kernels read it: (n, p), less the shift (p,) of its columns, if there is one."""
+    cdef Matrix M
+    cdef object held
 
 
-def correlate(
-    const real[:, :] X,             # in   (n, p)
-    const double[::1] shift,        # in   (p,) taken off its columns, or None
-    Py_ssize_t first,               # in   columns first..stop-1 of X
-    Py_ssize_t stop,
-    const double[:, :, ::1] R,      # in   (panels, n, lanes)
-    double[::1] work,               # work (correlate_work(X, shift, panels),)
-    double[:, :, ::1] out,          # out  (panels, p, lanes), rows first..stop-1: X' R
-):
-    """out[k, j, :] = sum_i X[i, j] R[k, i, :] for the columns of one block."""
-    cdef Matrix M = as_matrix(X, shift), tile
-    cdef int lanes = <int>R.shape[2]
-    cdef Py_ssize_t k, j, row, rows, count
-    cdef bint rowwise = by_rows(&M)
-    with nogil:
-        j = first
-        while j < stop:
-            count = min(<Py_ssize_t>COLUMN_BLOCK, stop - j)
-            for k in range(R.shape[0]):
-                memset(&out[k, j, 0], 0, count * lanes * sizeof(double))
-            row = 0
-            while row < M.n and work.shape[0] > 0:
-                rows = min(<Py_ssize_t>GRAM_ROWS, M.n - row)
-                if rowwise:
-                    pack(&M, row, rows, NULL, j, count, &work[0])
-                else:
-                    copy_columns(&M, row, rows, NULL, j, count, &work[0])
-                    tile = Matrix(
-                        <const char*>&work[0], rows, count, sizeof(double), GRAM_STRIDE * sizeof(double), 0, NULL
-                    )
-                for k in range(R.shape[0]):
-                    if rowwise:
-                        simd.xt_packed(&work[0], pack_stride(count), rows, count, &R[k, row, 0], lanes, &out[k, j, 0])
-                    else:
-                        simd.xt_tile(&tile, 0, rows, NULL, 0, count, &R[k, row, 0], lanes, &out[k, j, 0])
-                row += GRAM_ROWS
-            while row < M.n:
-                rows = min(<Py_ssize_t>FR_TILE, M.n - row)
-                for k in range(R.shape[0]):
-                    simd.xt_tile(&M, row, rows, NULL, j, count, &R[k, row, 0], lanes, &out[k, j, 0])
-                row += FR_TILE
+def source(const real[:, :] X, const double[::1] shift):
+    """Its `Source`."""
+    cdef Source it = Source()
+    it.M, it.held = as_matrix(X, shift), (X, shift)
+    return it
+
+
+cdef class Correlate(Part):
+    """out = X'R for the columns of one block.
+
+    Lanes stay together, out (panels, p, lanes), or each goes to a row of its own, out (panels * lanes, p, 1).
+    """
+    cdef Source source
+    cdef Py_ssize_t first, stop
+    cdef const double[:, :, ::1] R
+    cdef double[:, :, ::1] out
+
+    def __init__(
+        self,
+        Source source,
+        Py_ssize_t first,               # in   columns first..stop-1 of X
+        Py_ssize_t stop,
+        const double[:, :, ::1] R,      # in   (panels, n, lanes)
+        double[:, :, ::1] out,          # out  columns first..stop-1
+    ):
+        self.source, self.first, self.stop, self.R, self.out = source, first, stop, R, out
+
+    cdef int run(self) noexcept nogil:
+        cdef Matrix* M = &self.source.M
+        cdef Py_ssize_t panels = self.R.shape[0], lanes = self.R.shape[2], k, j = self.first, i, l, count, size = 0
+        cdef bint in_place = not by_rows(M) and not M.single and M.shift == NULL and M.row_stride == sizeof(double)
+        cdef bint apart = self.out.shape[2] != lanes
+        cdef double* room
+        cdef double* sums
+        cdef double* to
+        cdef void* raw
+        if panels >= COPY_PANELS and not in_place:
+            size = GRAM_STRIDE * (COLUMN_BLOCK + 16)
+        raw = reserve(&room, size + (panels * COLUMN_BLOCK * lanes if apart else 0))
+        if raw == NULL:
+            return -1
+        while j < self.stop:
+            count = min(<Py_ssize_t>COLUMN_BLOCK, self.stop - j)
+            if not apart:
+                meet_panels(M, j, count, self.R, &self.out[0, j, 0], M.p * lanes, room if size else NULL)
+            else:
+                sums = room + size
+                meet_panels(M, j, count, self.R, sums, COLUMN_BLOCK * lanes, room if size else NULL)
+                for k in range(panels):
+                    for l in range(lanes):
+                        to = &self.out[k * lanes + l, j, 0]
+                        for i in range(count):
+                            to[i] = sums[(k * COLUMN_BLOCK + i) * lanes + l]
             j += COLUMN_BLOCK
+        free(raw)
+        return 0
 
 
-def correlate_some(
-    const real[:, :] X,             # in   (n, p)
-    const double[::1] shift,        # in   (p,) taken off its columns, or None
-    const Py_ssize_t[::1] columns,  # in   (k,)  columns of X
-    const double[:, ::1] R,         # in   (n, lanes)
-    double[:, ::1] out,             # out  (k, lanes)  X[:, columns]'R
-):
-    """As `correlate`, for some columns and one panel."""
-    cdef Matrix M = as_matrix(X, shift)
-    cdef Py_ssize_t row = 0, count = columns.shape[0]
-    with nogil:
+cdef void meet_panels(const Matrix* M, Py_ssize_t j, Py_ssize_t count, const double[:, :, ::1] R, double* out,
+                      Py_ssize_t apart, double* work) noexcept nogil:
+    """out[k * apart + i * lanes + l] = sum of X[:, j + i] R[k, :, l] for i < count; `work`: read from copies there."""
+    cdef int lanes = <int>R.shape[2]
+    cdef Py_ssize_t k, row = 0, rows
+    cdef Matrix tile
+    cdef bint rowwise = by_rows(M)
+    for k in range(R.shape[0]):
+        memset(out + k * apart, 0, count * lanes * sizeof(double))
+    while row < M.n and work != NULL:
+        rows = min(<Py_ssize_t>GRAM_ROWS, M.n - row)
+        if rowwise:
+            pack(M, row, rows, NULL, j, count, work)
+        else:
+            copy_columns(M, row, rows, NULL, j, count, work)
+            tile = Matrix(<const char*>work, rows, count, sizeof(double), GRAM_STRIDE * sizeof(double), 0, NULL)
+        for k in range(R.shape[0]):
+            if rowwise:
+                simd.xt_packed(work, pack_stride(count), rows, count, &R[k, row, 0], lanes, out + k * apart)
+            else:
+                simd.xt_tile(&tile, 0, rows, NULL, 0, count, &R[k, row, 0], lanes, out + k * apart)
+        row += GRAM_ROWS
+    while row < M.n:
+        rows = min(<Py_ssize_t>FR_TILE, M.n - row)
+        for k in range(R.shape[0]):
+            simd.xt_tile(M, row, rows, NULL, j, count, &R[k, row, 0], lanes, out + k * apart)
+        row += FR_TILE
+
+
+cdef class CorrelateSome(Part):
+    """As `Correlate`, for some columns and one panel."""
+    cdef Source source
+    cdef const Py_ssize_t[::1] columns
+    cdef const double[:, ::1] R
+    cdef double[:, ::1] out
+
+    def __init__(
+        self,
+        Source source,
+        const Py_ssize_t[::1] columns,  # in   (k,)  columns of X
+        const double[:, ::1] R,         # in   (n, lanes)
+        double[:, ::1] out,             # out  (k, lanes)  X[:, columns]'R
+    ):
+        self.source, self.columns, self.R, self.out = source, columns, R, out
+
+    cdef int run(self) noexcept nogil:
+        cdef Matrix* M = &self.source.M
+        cdef Py_ssize_t row = 0, count = self.columns.shape[0]
         if count:
-            memset(&out[0, 0], 0, count * out.shape[1] * sizeof(double))
+            memset(&self.out[0, 0], 0, count * self.out.shape[1] * sizeof(double))
         while row < M.n and count:
             simd.xt_tile(
-                &M, row, min(<Py_ssize_t>FR_TILE, M.n - row), &columns[0], 0, count, &R[row, 0], <int>R.shape[1],
-                &out[0, 0]
+                M, row, min(<Py_ssize_t>FR_TILE, M.n - row), &self.columns[0], 0, count, &self.R[row, 0],
+                <int>self.R.shape[1], &self.out[0, 0]
             )
             row += FR_TILE
+        return 0
 
 
-def residuals(
-    const real[:, :] X,             # in   (n, p)
-    const double[::1] shift,        # in   (p,) taken off its columns, or None
-    Py_ssize_t first,               # in   rows first..stop-1 of X
-    Py_ssize_t stop,
-    const double[:, ::1] Y,         # in   (targets, n)
-    const Py_ssize_t[:, ::1] target,  # in (panels, lanes)  row of Y that a lane starts from; -1: zeros
-    const Py_ssize_t[::1] columns,  # in   (a,)  columns of X in use
-    const double[:, :, ::1] W,      # in   (panels, a, lanes)  their coefficients
-    const double[::1] weights,      # in   (n,) or None: ones
-    double[:, :, ::1] R,            # out  (panels, n, lanes), rows first..stop-1: Y - X W
-    double[:, ::1] sums,            # out  (panels, lanes)  weighted column sums of R over the block
-):
-    """Residuals of a batch of coefficient vectors on one block of rows."""
-    cdef Matrix M = as_matrix(X, shift)
-    cdef int lanes = <int>R.shape[2]
-    cdef Py_ssize_t k, i, l, row, rows
-    cdef double s = 1.0
-    cdef bint weighted = weights is not None
-    with nogil:
-        for k in range(R.shape[0]):
-            row = first
-            while row < stop:
-                rows = min(<Py_ssize_t>FR_TILE, stop - row)
-                for l in range(lanes):
-                    if target[k, l] < 0:
-                        for i in range(row, row + rows):
-                            R[k, i, l] = 0.0
-                    else:
-                        for i in range(row, row + rows):
-                            R[k, i, l] = Y[target[k, l], i]
-                if columns.shape[0] > 0:
-                    simd.xw_tile(&M, row, rows, &columns[0], columns.shape[0], &W[k, 0, 0], lanes, &R[k, row, 0])
-                row += FR_TILE
+cdef class Spread(Part):
+    """The coefficients of one panel's solutions as a matrix; `count` features are in use."""
+    cdef const Py_ssize_t[::1] feature, stops, lane
+    cdef const double[::1] value
+    cdef Py_ssize_t p
+    cdef Py_ssize_t[::1] columns
+    cdef double[:, ::1] W
+    cdef readonly Py_ssize_t count
+
+    def __init__(
+        self,
+        const Py_ssize_t[::1] feature,  # in   (a,)  nonzero features of the solutions, one after the other,
+        const double[::1] value,        # in   (a,)  their coefficients,
+        const Py_ssize_t[::1] stops,    # in   (k,)  where each ends,
+        const Py_ssize_t[::1] lane,     # in   (k,)  and the lane that it belongs to
+        Py_ssize_t p,                   # in   features in all
+        Py_ssize_t[::1] columns,        # out  (a,)  features in use, in order, as many as there are
+        double[:, ::1] W,               # out  (a, lanes)  their coefficients
+    ):
+        self.feature, self.value, self.stops, self.lane, self.p = feature, value, stops, lane, p
+        self.columns, self.W, self.count = columns, W, 0
+
+    cdef int run(self) noexcept nogil:
+        cdef Py_ssize_t i, j, k, start = 0
+        cdef int* place = <int*>calloc(self.p, sizeof(int))
+        if place == NULL:
+            return -1
+        for i in range(self.feature.shape[0]):
+            place[self.feature[i]] = 1
+        for j in range(self.p):
+            if place[j]:
+                place[j] = <int>self.count
+                self.columns[self.count] = j
+                self.count += 1
+        if self.count:
+            memset(&self.W[0, 0], 0, self.count * self.W.shape[1] * sizeof(double))
+        for k in range(self.stops.shape[0]):
+            for i in range(start, self.stops[k]):
+                self.W[place[self.feature[i]], self.lane[k]] = self.value[i]
+            start = self.stops[k]
+        free(place)
+        return 0
+
+
+cdef class Residuals(Part):
+    """Residuals Y - X W of a batch of coefficient vectors on one block of rows."""
+    cdef Source source
+    cdef Py_ssize_t first, stop
+    cdef const double[:, ::1] Y
+    cdef const Py_ssize_t[:, ::1] target
+    cdef const Py_ssize_t[::1] columns
+    cdef const double[:, :, ::1] W
+    cdef const double[::1] weights
+    cdef double[:, :, ::1] R
+    cdef double[:, ::1] sums
+
+    def __init__(
+        self,
+        Source source,
+        Py_ssize_t first,               # in   rows first..stop-1 of X
+        Py_ssize_t stop,
+        const double[:, ::1] Y,         # in   (targets, n)
+        const Py_ssize_t[:, ::1] target,  # in (panels, lanes)  row of Y that a lane starts from; -1: zeros
+        const Py_ssize_t[::1] columns,  # in   (a,)  columns of X in use
+        const double[:, :, ::1] W,      # in   (panels, a, lanes)  their coefficients
+        const double[::1] weights,      # in   (n,) or None: ones
+        double[:, :, ::1] R,            # out  (panels, n, lanes), rows first..stop-1
+        double[:, ::1] sums,            # out  (panels, lanes)  weighted column sums of R over the block, or None
+    ):
+        self.source, self.first, self.stop, self.Y, self.target = source, first, stop, Y, target
+        self.columns, self.W, self.weights, self.R, self.sums = columns, W, weights, R, sums
+
+    cdef int run(self) noexcept nogil:
+        cdef Py_ssize_t k
+        for k in range(self.R.shape[0]):
+            self.fill(k)
+            if self.sums is not None:
+                self.sum_up(k)
+        return 0
+
+    cdef void fill(self, Py_ssize_t k) noexcept nogil:
+        cdef Py_ssize_t lanes = self.R.shape[2], row = self.first, rows, i, l
+        cdef double* to
+        cdef const double* y
+        while row < self.stop:
+            rows = min(<Py_ssize_t>FR_TILE, self.stop - row)
+            to = &self.R[k, row, 0]
             for l in range(lanes):
-                sums[k, l] = 0.0
-            for i in range(first, stop):
-                if weighted:
-                    s = weights[i]
-                for l in range(lanes):
-                    sums[k, l] += s * R[k, i, l]
+                if self.target[k, l] < 0:
+                    for i in range(rows):
+                        to[i * lanes + l] = 0.0
+                else:
+                    y = &self.Y[self.target[k, l], row]
+                    for i in range(rows):
+                        to[i * lanes + l] = y[i]
+            if self.columns.shape[0] > 0:
+                simd.xw_tile(
+                    &self.source.M, row, rows, &self.columns[0], self.columns.shape[0], &self.W[k, 0, 0], <int>lanes, to
+                )
+            row += FR_TILE
+
+    cdef void sum_up(self, Py_ssize_t k) noexcept nogil:
+        cdef Py_ssize_t i, l
+        cdef double s = 1.0
+        for l in range(self.R.shape[2]):
+            self.sums[k, l] = 0.0
+        for i in range(self.first, self.stop):
+            if self.weights is not None:
+                s = self.weights[i]
+            for l in range(self.R.shape[2]):
+                self.sums[k, l] += s * self.R[k, i, l]
 
 
 def gradients(
@@ -320,42 +443,61 @@ def shift_rows(
                     sums[k, l] += s * R[k, i, l]
 
 
-def weight_parts(
-    double[:, ::1] R,               # in/out (n, lanes)
-    const Py_ssize_t[::1] edges,    # in   (parts + 1,)  lanes edges[a]..edges[a + 1]-1 are part a
-    const double[:, ::1] weights,   # in   (parts, n)
-    const unsigned char[::1] centred,  # in (parts,)  whether the weighted mean of a lane is taken off first
-    double[::1] sums,               # work (lanes,)
-    double[::1] squares,            # out  (lanes,)  sum of weight * R^2, means taken off
-):
+cdef class WeightParts(Part):
     """R <- weight * (R - mean), where some lanes have other weights than others."""
-    cdef Py_ssize_t a, i, l, n = R.shape[0]
-    cdef double s, r, total
-    with nogil:
-        for a in range(weights.shape[0]):
-            for l in range(edges[a], edges[a + 1]):
-                squares[l] = 0.0
-            total = 0.0
+    cdef double[:, ::1] R
+    cdef const Py_ssize_t[::1] edges
+    cdef const double[:, ::1] weights
+    cdef const unsigned char[::1] centred
+    cdef double[::1] sums, squares
+
+    def __init__(
+        self,
+        double[:, ::1] R,               # in/out (n, lanes)
+        const Py_ssize_t[::1] edges,    # in   (parts + 1,)  lanes edges[a]..edges[a + 1]-1 are part a
+        const double[:, ::1] weights,   # in   (parts, n)
+        const unsigned char[::1] centred,  # in (parts,)  whether the weighted mean of a lane is taken off first
+        double[::1] sums,               # work (lanes,)
+        double[::1] squares,            # out  (lanes,)  sum of weight * R^2, means taken off
+    ):
+        self.R, self.edges, self.weights, self.centred = R, edges, weights, centred
+        self.sums, self.squares = sums, squares
+
+    cdef int run(self) noexcept nogil:
+        cdef Py_ssize_t a
+        for a in range(self.weights.shape[0]):
+            self.weigh(&self.weights[a, 0], self.edges[a], self.edges[a + 1], self.centred[a])
+        return 0
+
+    cdef void weigh(self, const double* weights, Py_ssize_t first, Py_ssize_t stop, bint centred) noexcept nogil:
+        """Lanes first..stop-1."""
+        cdef Py_ssize_t i, l, n = self.R.shape[0], lanes = self.R.shape[1]
+        cdef double s, r, total = 0.0
+        cdef double* R = &self.R[0, 0]
+        cdef double* sums = &self.sums[0]
+        cdef double* squares = &self.squares[0]
+        for l in range(first, stop):
+            squares[l] = 0.0
+        for i in range(n):
+            total += weights[i]
+        for _ in range(2 if centred else 0):  # the first mean is off by rounding
+            for l in range(first, stop):
+                sums[l] = 0.0
             for i in range(n):
-                total += weights[a, i]
-            for _ in range(2 if centred[a] else 0):  # the first mean is off by rounding
-                for l in range(edges[a], edges[a + 1]):
-                    sums[l] = 0.0
-                for i in range(n):
-                    s = weights[a, i]
-                    for l in range(edges[a], edges[a + 1]):
-                        sums[l] += s * R[i, l]
-                for l in range(edges[a], edges[a + 1]):
-                    sums[l] /= total
-                for i in range(n):
-                    for l in range(edges[a], edges[a + 1]):
-                        R[i, l] -= sums[l]
+                s = weights[i]
+                for l in range(first, stop):
+                    sums[l] += s * R[i * lanes + l]
+            for l in range(first, stop):
+                sums[l] /= total
             for i in range(n):
-                s = weights[a, i]
-                for l in range(edges[a], edges[a + 1]):
-                    r = R[i, l]
-                    squares[l] += s * r * r
-                    R[i, l] = s * r
+                for l in range(first, stop):
+                    R[i * lanes + l] -= sums[l]
+        for i in range(n):
+            s = weights[i]
+            for l in range(first, stop):
+                r = R[i * lanes + l]
+                squares[l] += s * r * r
+                R[i * lanes + l] = s * r
 
 
 def weight_rows(
@@ -383,88 +525,126 @@ def weight_rows(
                     R[k, i, l] = s * r
 
 
-def gram_columns(
-    const real[:, :] X,             # in   (n, p)
-    const double[::1] shift,        # in   (p,) taken off its columns, or None
-    const double[::1] weights,      # in   (n,) or None: ones
-    const Py_ssize_t[::1] rows_of,  # in   (m,)  columns of X: the rows of the result
-    const Py_ssize_t[::1] new,      # in   (k,)  columns of X, k <= panels * lanes <= 120
-    const double[::1] means,        # in   (k,)  what is taken off the new columns ...
-    const double[::1] row_means,    # in   (m,)  ... and off the others
-    const Py_ssize_t[::1] wanted,   # in   (panels,)  how many rows of the result each panel needs
-    double[::1] work,               # work (gram_work(panels * lanes, m),)
-    double[:, :, ::1] out,          # out  (panels, m, lanes)
-):
-    """out[k, i, l] = sum_r weights[r] (X[r, rows_of[i]] - row_means[i]) (X[r, new[j]] - means[j]), j = k * lanes + l.
+cdef class Gram(Part):
+    """A block of the weighted Gram matrix of some columns of X: to both halves, symmetric to the bit.
 
-    Lanes beyond the new columns are zero, and so are rows that are not wanted.
+    gram[i, j] = scale * sum_r weights[r] (X[r, rows[i]] - means[i]) (X[r, rows[j]] - means[j])
     """
-    cdef Matrix M = as_matrix(X, shift), tile
-    cdef Matrix* source = &M
-    cdef int lanes = <int>out.shape[2], panels = <int>out.shape[0], l
-    cdef Py_ssize_t m = rows_of.shape[0], row = 0, rows, i, j, k, start = 0, first = rows_of[0]
-    cdef double s, buffer[FR_TILE]
-    cdef double* panel = &work[0]
-    cdef double* sums = panel + GRAM_ROWS * panels * lanes
-    cdef double* at
-    cdef double* copy = sums + panels * lanes
-    cdef const double* x
-    cdef const Py_ssize_t* idx = &rows_of[0]
-    cdef bint weighted = weights is not None, rowwise = by_rows(&M), in_order = True
-    with nogil:
-        memset(panel, 0, (GRAM_ROWS + 1) * panels * lanes * sizeof(double))
-        memset(&out[0, 0, 0], 0, panels * m * lanes * sizeof(double))
+    cdef Source source
+    cdef const double[::1] weights, means
+    cdef const Py_ssize_t[::1] rows
+    cdef Py_ssize_t first, stop, start, end
+    cdef int lanes
+    cdef double scale
+    cdef double[:, ::1] gram
+
+    def __init__(
+        self,
+        Source source,
+        const double[::1] weights,      # in   (n,) or None: ones
+        const Py_ssize_t[::1] rows,     # in   (m,)  columns of X
+        const double[::1] means,        # in   (m,)
+        Py_ssize_t first,               # in   rows i = first..stop-1 of the matrix, first < stop <= end,
+        Py_ssize_t stop,
+        Py_ssize_t start,               # in   and, on or above the diagonal, its columns j = start..end-1,
+        Py_ssize_t end,
+        int lanes,                      # in   in panels of so many
+        double scale,
+        double[:, ::1] gram,            # out  (m or more, m or more), that block and the other half
+    ):
+        self.source, self.weights, self.rows, self.means = source, weights, rows, means
+        self.first, self.stop, self.start, self.end = first, stop, start, end
+        self.lanes, self.scale, self.gram = lanes, scale, gram
+
+    cdef int run(self) noexcept nogil:
+        cdef Py_ssize_t m = self.stop - self.first, new = self.end - self.start, i, j, last
+        cdef Py_ssize_t panels = (new + self.lanes - 1) // self.lanes
+        cdef Py_ssize_t size = (GRAM_ROWS + 1) * panels * self.lanes + GRAM_STRIDE * (m + 16)
+        cdef double* room
+        cdef void* raw = reserve(&room, size + panels * m * self.lanes)
+        cdef double* out = room + size
+        cdef const double* at
+        cdef double entry
+        if raw == NULL:
+            return -1
+        self.multiply(m, panels, room, out)
+        for j in range(self.start, self.end):
+            at = out + ((j - self.start) // self.lanes * m) * self.lanes + (j - self.start) % self.lanes
+            last = min(self.stop, j + 1)
+            for i in range(self.first, last):
+                entry = self.scale * at[(i - self.first) * self.lanes]
+                self.gram[j, i] = entry
+            for i in range(self.first, min(self.stop, j)):
+                self.gram[i, j] = self.gram[j, i]
+        free(raw)
+        return 0
+
+    cdef void multiply(self, Py_ssize_t m, Py_ssize_t panels, double* room, double* out) noexcept nogil:
+        """out[k, i, l] (panels, m, lanes) <- the entries, not scaled; what is not wanted, or beyond, is any number."""
+        cdef const Matrix* M = &self.source.M
+        cdef const Matrix* source = M
+        cdef Matrix tile
+        cdef int lanes = self.lanes, l
+        cdef Py_ssize_t row = 0, rows, i, j, k, from_row, wanted, new = self.end - self.start
+        cdef double s, buffer[FR_TILE]
+        cdef double* sums = room + GRAM_ROWS * panels * lanes
+        cdef double* copy = sums + panels * lanes
+        cdef double* at
+        cdef const double* x
+        cdef const double* row_means = &self.means[self.first]
+        cdef const double* means = &self.means[self.start]
+        cdef const Py_ssize_t* idx = &self.rows[self.first]
+        cdef const Py_ssize_t* some = &self.rows[self.start]
+        cdef bint weighted = self.weights is not None, rowwise = by_rows(M), in_order = True
+        memset(room, 0, (GRAM_ROWS + 1) * panels * lanes * sizeof(double))
+        memset(out, 0, panels * m * lanes * sizeof(double))
         for j in range(m):
-            in_order &= rows_of[j] == first + j
+            in_order &= idx[j] == idx[0] + j
         if not rowwise and (M.single or M.shift != NULL or M.row_stride != sizeof(double)):
             tile = Matrix(<const char*>copy, GRAM_ROWS, m, sizeof(double), GRAM_STRIDE * sizeof(double), 0, NULL)
             source = &tile                      # else every panel would widen or gather it anew
         while row < M.n:
             rows = min(<Py_ssize_t>GRAM_ROWS, M.n - row)
             if rowwise:                         # first: it streams X into the cache
-                pack(&M, row, rows, NULL if in_order else idx, first, m, copy)
-            for j in range(0 if rowwise else new.shape[0]):
-                at = panel + ((j // lanes) * GRAM_ROWS) * lanes + j % lanes
-                x = column(&M, new[j], row, rows, buffer)
+                pack(M, row, rows, NULL if in_order else idx, idx[0], m, copy)
+            for j in range(0 if rowwise else new):
+                at = room + ((j // lanes) * GRAM_ROWS) * lanes + j % lanes
+                x = column(M, some[j], row, rows, buffer)
                 for i in range(rows):
                     at[i * lanes] = x[i] - means[j]
             for i in range(rows):
-                s = weights[row + i] if weighted else 1.0
+                s = self.weights[row + i] if weighted else 1.0
                 if rowwise:
-                    row_of(&M, row + i, &new[0], 0, new.shape[0], buffer)
+                    row_of(M, row + i, some, 0, new, buffer)
                 for k in range(panels):
-                    at = panel + (k * GRAM_ROWS + i) * lanes
+                    at = room + (k * GRAM_ROWS + i) * lanes
                     if rowwise:
-                        for l in range(min(<Py_ssize_t>lanes, new.shape[0] - k * lanes)):
+                        for l in range(min(<Py_ssize_t>lanes, new - k * lanes)):
                             at[l] = buffer[k * lanes + l] - means[k * lanes + l]
                     for l in range(lanes):
                         at[l] *= s
                         sums[k * lanes + l] += at[l]
-            if rowwise:
-                for k in range(panels):
-                    simd.xt_packed(
-                        copy, pack_stride(m), rows, wanted[k], panel + k * GRAM_ROWS * lanes, lanes, &out[k, 0, 0]
-                    )
-            else:
-                start = row
-                if source == &tile:
-                    start = 0
-                    copy_columns(&M, row, rows, idx, 0, m, copy)
-                for k in range(panels):
+            from_row = row
+            if source == &tile:
+                from_row = 0
+                copy_columns(M, row, rows, idx, 0, m, copy)
+            for k in range(panels):
+                wanted = min(self.stop, self.start + min((k + 1) * lanes, new)) - self.first
+                if wanted <= 0:
+                    continue
+                at = room + k * GRAM_ROWS * lanes
+                if rowwise:
+                    simd.xt_packed(copy, pack_stride(m), rows, wanted, at, lanes, out + k * m * lanes)
+                else:
                     simd.xt_tile(
-                        source, start, rows, NULL if source == &tile else idx, 0, wanted[k],
-                        panel + k * GRAM_ROWS * lanes, lanes, &out[k, 0, 0],
+                        source, from_row, rows, NULL if source == &tile else idx, 0, wanted, at, lanes,
+                        out + k * m * lanes,
                     )
             row += GRAM_ROWS
         for k in range(panels):                 # the sums are zero but for rounding, which a large mean would magnify
-            for i in range(wanted[k]):
+            for i in range(m):
                 for l in range(lanes):
-                    out[k, i, l] -= row_means[i] * sums[k * lanes + l]
-
-
-def gram_work(Py_ssize_t lanes, Py_ssize_t m):
-    """Doubles that `gram_columns` needs as work space for so many lanes and rows of the result."""
-    return (GRAM_ROWS + 1) * lanes + GRAM_STRIDE * (m + 16)
+                    out[(k * m + i) * lanes + l] -= row_means[i] * sums[k * lanes + l]
 
 
 def whole_gram(
@@ -605,60 +785,80 @@ def mirror(double[:, ::1] gram, Py_ssize_t first, Py_ssize_t stop):
             gram[j, i] = gram[i, j]
 
 
-def moments(
-    const real[:, :] X,             # in   (n, p)
-    const double[::1] shift,        # in   (p,) taken off its columns, or None
-    const double[::1] weights,      # in   (n,) or None: ones
-    double total,                   # in   sum of the weights
-    const Py_ssize_t[::1] columns,  # in   (k,)  columns of X
-    bint centred,                   # in   False: means are taken as zero
-    double[::1] mean,               # out  (k,)
-    double[::1] square,             # out  (k,)  sum of weights * (x - mean)^2
-    double[::1] raw,                # out  (k,)  sum of weights * x^2, before anything is taken off
-):
+cdef class Moments(Part):
     """Weighted mean and sums of squares of some columns.
 
     They are taken about the first entry, so that a constant column has a square of exactly zero; about the mean in a
     second turn where that loses digits.
     """
-    cdef Matrix M = as_matrix(X, shift)
-    cdef double buffer[FR_TILE]
-    cdef double origin[MOMENT_GROUP]
-    cdef double off[MOMENT_GROUP]
-    cdef double part[3]
-    cdef const double* x
-    cdef const double* s = NULL
-    cdef double lift
-    cdef Py_ssize_t j = 0, c, count, row, rows
-    cdef bint again
-    with nogil:
-        while j < columns.shape[0]:
-            count = min(<Py_ssize_t>MOMENT_GROUP, columns.shape[0] - j)
-            for c in range(count):
-                origin[c] = column(&M, columns[j + c], 0, 1, buffer)[0] if centred else 0.0
-            for _ in range(2):
-                for c in range(count):
-                    off[c] = square[j + c] = raw[j + c] = 0.0
-                row = 0
-                while row < M.n:
-                    rows = min(<Py_ssize_t>FR_TILE, M.n - row)
-                    if weights is not None:
-                        s = &weights[row]
-                    for c in range(count):
-                        x = column(&M, columns[j + c], row, rows, buffer)
-                        lift = origin[c] if M.shift == NULL else origin[c] + M.shift[columns[j + c]]
-                        simd.moments(rows, x, s, origin[c], lift, part)
-                        off[c] += part[0]
-                        square[j + c] += part[1]
-                        raw[j + c] += part[2]
-                    row += FR_TILE
-                again = False
-                for c in range(count):
-                    mean[j + c] = origin[c] + off[c] / total if centred else 0.0
-                    if centred:
-                        square[j + c] -= off[c] * (off[c] / total)
-                        again |= square[j + c] < SHARE * off[c] * (off[c] / total)
-                        origin[c] = mean[j + c]
-                if not again:
-                    break
+    cdef Source source
+    cdef const double[::1] weights
+    cdef double total
+    cdef const Py_ssize_t[::1] columns
+    cdef bint centred
+    cdef double[::1] mean, square, raw
+
+    def __init__(
+        self,
+        Source source,
+        const double[::1] weights,      # in   (n,) or None: ones
+        double total,                   # in   sum of the weights
+        const Py_ssize_t[::1] columns,  # in   (k,)  columns of X
+        bint centred,                   # in   False: means are taken as zero
+        double[::1] mean,               # out  (k,)
+        double[::1] square,             # out  (k,)  sum of weights * (x - mean)^2
+        double[::1] raw,                # out  (k,)  sum of weights * x^2, before anything is taken off
+    ):
+        self.source, self.weights, self.total, self.columns = source, weights, total, columns
+        self.centred, self.mean, self.square, self.raw = centred, mean, square, raw
+
+    cdef int run(self) noexcept nogil:
+        cdef Py_ssize_t j = 0
+        while j < self.columns.shape[0]:
+            self.group(j, min(<Py_ssize_t>MOMENT_GROUP, self.columns.shape[0] - j))
             j += MOMENT_GROUP
+        return 0
+
+    cdef void group(self, Py_ssize_t first, Py_ssize_t count) noexcept nogil:
+        """Some columns: neighbours share cache lines."""
+        cdef const Matrix* M = &self.source.M
+        cdef const Py_ssize_t* columns = &self.columns[first]
+        cdef double buffer[FR_TILE]
+        cdef double origin[MOMENT_GROUP]
+        cdef double off[MOMENT_GROUP]
+        cdef double part[3]
+        cdef double* mean = &self.mean[first]
+        cdef double* square = &self.square[first]
+        cdef double* raw = &self.raw[first]
+        cdef const double* x
+        cdef const double* s = NULL
+        cdef double lift
+        cdef Py_ssize_t c, row, rows
+        cdef bint again
+        for c in range(count):
+            origin[c] = column(M, columns[c], 0, 1, buffer)[0] if self.centred else 0.0
+        for _ in range(2):
+            for c in range(count):
+                off[c] = square[c] = raw[c] = 0.0
+            row = 0
+            while row < M.n:
+                rows = min(<Py_ssize_t>FR_TILE, M.n - row)
+                if self.weights is not None:
+                    s = &self.weights[row]
+                for c in range(count):
+                    x = column(M, columns[c], row, rows, buffer)
+                    lift = origin[c] if M.shift == NULL else origin[c] + M.shift[columns[c]]
+                    simd.moments(rows, x, s, origin[c], lift, part)
+                    off[c] += part[0]
+                    square[c] += part[1]
+                    raw[c] += part[2]
+                row += FR_TILE
+            again = False
+            for c in range(count):
+                mean[c] = origin[c] + off[c] / self.total if self.centred else 0.0
+                if self.centred:
+                    square[c] -= off[c] * (off[c] / self.total)
+                    again |= square[c] < SHARE * off[c] * (off[c] / self.total)
+                    origin[c] = mean[c]
+            if not again:
+                break

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastreg._types import Floats, Ints, Reals
-from fastreg.kernels.columns import Team
+from fastreg.kernels.parts import Team
 
 class ResidualSet:
     @property

@@ -16,7 +16,8 @@ from libc.string cimport memcpy, memset
 
 from ._simd cimport integer, real, simd
 from .cell cimport Kink, by_t, shuffle
-from .columns cimport MOST_PARTS, Columns, Team, axpy, combine, copy, correlate, dot, entries_of
+from .columns cimport MOST_PARTS, Columns, axpy, combine, copy, correlate, dot, entries_of
+from .parts cimport Team
 
 import numpy as np
 
@@ -198,7 +199,7 @@ cdef class ResidualSet:
         self.known = False
 
     def arrive(self, const double[::1] w, const double[::1] t, double offset, const double[::1] g):
-        """Move to the point w (m,) at which t (n,), the offset and the gradients g (m,) are known; no y is needed then."""
+        """Move to the point w (m,) at which t (n,), the offset and the gradients g (m,) are known; y is not needed."""
         cdef Py_ssize_t j
         for j in range(self.m):
             self.w[j], self.g[j] = w[j] if self.norm[j] > 0.0 else 0.0, g[j]

@@ -684,7 +684,17 @@ FR_TARGET static ptrdiff_t FN(quiet)(const double *C, ptrdiff_t stride, ptrdiff_
     double least[24];
     if (n > 24) return 0;
     for (ptrdiff_t k = 0; k < n; k++) least[k] = a[k] < b[k] ? a[k] : b[k];
-    for (ptrdiff_t j = 0; j < count; j++, C += stride) {
+    ptrdiff_t j = 0;
+    if (n == 1 && stride == 1) /* in short runs, the last of which is looked at again */
+        for (; j + 32 <= count; j += 32, C += 32) {
+            int64_t beyond = 0;
+            for (int k = 0; k < 32; k++) {
+                const double size = C[k] < 0.0 ? -C[k] : C[k];
+                beyond |= size > least[0] * (f ? f[j + k] : 1.0);
+            }
+            if (beyond) break;
+        }
+    for (; j < count; j++, C += stride) {
         const double factor = f ? f[j] : 1.0;
         int beyond = 0;
         if (n < FR_VL)

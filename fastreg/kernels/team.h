@@ -8,11 +8,11 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #if defined(__GNUC__) && UINTPTR_MAX > 0xffffffff && (defined(__linux__) || defined(__APPLE__))
 #define FR_TEAMS 1
 #include <sched.h>
-#include <time.h>
 #else
 #define FR_TEAMS 0
 #endif
@@ -23,7 +23,8 @@
 #define FR_PAUSE() ((void)0)
 #endif
 
-enum { FR_SPINS = 1000, FR_YIELDS = 1000 };  /* then a helper sleeps between looks */
+enum { FR_SPINS = 1000, FR_YIELDS = 1000 };  /* then a helper sleeps between looks, */
+enum { FR_NAP = 20000, FR_LONG_NAP = 500000 };  /* ever longer ones (nanoseconds) */
 
 typedef void (*fr_task)(void *context, int part);
 
@@ -77,18 +78,53 @@ static void fr_team_help(fr_team *team)
 {
 #if FR_TEAMS
     int idle = 0;
+    struct timespec nap = {0, FR_NAP};
     while (__atomic_load_n(&team->open, __ATOMIC_ACQUIRE)) {
-        if (fr_team_take(team)) idle = 0;
+        if (fr_team_take(team)) {
+            idle = 0;
+            nap.tv_nsec = FR_NAP;
+        }
         else if (++idle < FR_SPINS) FR_PAUSE();
         else if (idle < FR_SPINS + FR_YIELDS) sched_yield();
         else {
-            struct timespec nap = {0, 20000};
             idle = FR_SPINS + FR_YIELDS;
             nanosleep(&nap, NULL);
+            if (nap.tv_nsec < FR_LONG_NAP) nap.tv_nsec += nap.tv_nsec / 16;
         }
     }
 #else
     (void)team;
+#endif
+}
+
+/* A flag that any thread may set. */
+static void fr_set(int *flag)
+{
+#if FR_TEAMS
+    __atomic_store_n(flag, 1, __ATOMIC_RELAXED);
+#else
+    *flag = 1;
+#endif
+}
+
+static int fr_is_set(int *flag)
+{
+#if FR_TEAMS
+    return __atomic_load_n(flag, __ATOMIC_RELAXED);
+#else
+    return *flag;
+#endif
+}
+
+/* A clock. */
+static double fr_seconds(void)
+{
+#if FR_TEAMS
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+#else
+    return (double)clock() / CLOCKS_PER_SEC;
 #endif
 }
 

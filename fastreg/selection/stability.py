@@ -99,10 +99,13 @@ def selection_counts(
     solutions = solve(X, names, tasks, precompute="auto", n_jobs=n_jobs)
     penalised = np.ones(p, bool) if task.penalty_factor is None else task.penalty_factor > 0
     L = len(task.alphas)
-    counts, n_selected = csc_array((p, L), dtype=np.int64), np.empty(len(halves), np.int64)
+    parts, n_selected = [], np.empty(len(halves), np.int64)  # numbers of entries of a matrix (L, p)
     for k, solution in enumerate(solutions):
         features, indptr, n_selected[k] = selected(solution, penalised, max_features, L)
-        counts = counts + csc_array((np.ones(len(features), np.int64), features, indptr), shape=(p, L))
+        parts.append(np.repeat(np.arange(L) * p, np.diff(indptr)) + features)
+    chosen, times = np.unique(np.concatenate(parts), return_counts=True)
+    indptr = np.searchsorted(chosen, np.arange(L + 1) * p)
+    counts = csc_array((times.astype(np.int64), chosen % p, indptr), shape=(p, L))
     return Stability(task.alphas, counts, n_selected, max(int(one.n_iter.max()) for one in solutions))
 
 

@@ -11,7 +11,7 @@ from ..kernels.columns import PARTS, ColumnSet
 from ..kernels.model import Model
 from ..kernels.newton import DONE, ROW, WANTS_MINIMUM, WANTS_MODEL, Newton
 from .regime import MOSTLY_RIDGE
-from .rounds import Batch, coefficients
+from .rounds import Batch
 from .run import GOAL, LOOKS, POLISHES, ROUNDING, Run
 from .working import BENT, HIGH, TARGET, G, Pool, Residual, Store, W, grow_model
 
@@ -178,6 +178,9 @@ class GlmRun(Run):
 
     # ------------------------------------------------------------------ a round
 
+    def solve_parts(self):
+        return []
+
     def solve(self, jobs):
         work = self.sample.store.work(self.sample.features)
         with team_of(jobs if max(work, ROW * len(self.z)) > SHARED else 1) as self.team:
@@ -213,8 +216,14 @@ class GlmRun(Run):
             self.newton.intercept = self.levels[done - 1]
             self.place(*solved[done - 1])
         self.density = len(self.lanes) / done
-        self.l1, self.l2, self.steps, self.solved = l1[:done], l2[:done], steps, solved[:done]
+        self.l1, self.l2, self.steps = l1[:done], l2[:done], steps
+        stops = np.cumsum([0] + [len(places) for places, _ in solved[:done]])
+        self.hold(*(np.concatenate(arrays) for arrays in zip(*solved[:done], strict=True)), stops)
         self.stop = self.k + done
+
+    def shifts(self):
+        shift = self.sample.design.shift
+        return None if shift is None or not self.sample.centred else shift[self.used]
 
     def gap(self, places, l1, l2):
         """Duality gap on some features (None: all that are known), at the present gradients."""
@@ -272,15 +281,16 @@ class GlmRun(Run):
             squares = self.task.weights * dual.off**2
         return inside, held, squares.sum() / self.total
 
-    def loss_part(self, i, kappa, squares, off):
-        dual = self.duals[self.lanes.index(i)]
-        if kappa == 1.0 and dual.off is None:
-            return 0.0
-        return self.divergence(dual.z, dual.r, dual.off, kappa) / self.total
+    def loss_parts(self, kappa, squares, off):
+        parts = np.zeros(len(kappa))
+        for n, dual in enumerate(self.duals):
+            if kappa[n] != 1.0 or dual.off is not None:
+                parts[n] = self.divergence(dual.z, dual.r, dual.off, kappa[n]) / self.total
+        return parts
 
-    def accept(self, at, i, gap, rss):
-        if super().accept(at, i, gap, rss) and at >= 0:
-            self.intercepts[at] = self.lane_levels[self.lanes.index(i)] - self.level_of(*self.solved[i])
+    def accept(self, at, i, features, values, gap, rss, shift):
+        if super().accept(at, i, features, values, gap, rss, shift):
+            self.intercepts[at] = self.lane_levels[self.lanes.index(i)] - shift
 
     def polish(self, outcome, n, places, values):
         self.polished += 1
@@ -352,10 +362,9 @@ class GlmBatch(Batch):
         r, value, level = run.start()
         return r, value / run.total, level
 
-    def residual_panel(self, R, target, entries, jobs):
+    def fill(self, R, squares, target, members, used):
         """Minus the linear predictors, without intercepts and offsets."""
-        used, W = coefficients(entries, R.shape[2])
-        return self.design.residuals(self.Y, np.full_like(target, -1), used, W, None, False, 1.0, R, jobs)[0]
+        self.without_weights(R, np.full_like(target, -1), used, range(len(R)))
 
     def residuals(self, runs):
         R, C, squares = super().residuals(runs)
@@ -363,7 +372,7 @@ class GlmBatch(Batch):
         def evaluate(k):
             run = runs[k]
             run.duals, run.lane_levels = [], []
-            for (panel, lane), i in zip(run.segments, run.lanes, strict=True):
+            for panel, lane, i in zip(*run.segments, run.lanes, strict=True):
                 z, r, h = -R[panel, :, lane], np.empty(self.design.n), np.empty(self.design.n)
                 z += run.levels[i]
                 if run.task.offset is not None:

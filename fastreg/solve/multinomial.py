@@ -380,23 +380,20 @@ class Softmax:
     def certify(self, C, P, R, l1, l2):
         """(duality gap, which features screening had missed) of the solution at hand."""
         K, p, task = self.K, self.design.p, self.task
-        largest, conjugate, missed = np.zeros(K), np.zeros(K), np.zeros((K, p), np.uint8)
+        largest, conjugate, missed = np.zeros(K), np.zeros(K), np.zeros(p, np.uint8)
         off, given_up, more, held = np.zeros(K), None, np.zeros(K), None
         if len(self.free):
             held, more = self.held()
             given_up, off = self.give_up(P, held)
             if held.any():
                 more += off * (held * self.norm[self.free] * np.abs(self.free_weights())).sum(axis=1)
-        width = C.shape[2]
-        for k in range(K):
-            one = slice(k, k + 1)
-            certificate.scan(
-                C, k // width, k % width, 0, p, 1.0 / self.total, np.array([l1]), np.array([l2]), self.factor1,
-                self.factor2, task.lower, task.upper, self.norm, off[one], self.pool.place, largest[one],
-                conjugate[one], missed[k],
-            )  # fmt: skip
+        certificate.Scan(
+            C, *np.divmod(np.arange(K), C.shape[2]), 0, p, None, 1.0 / self.total, np.full(K, l1), np.full(K, l2),
+            self.factor1, self.factor2, task.lower, task.upper, self.norm, off, self.pool.place, largest, conjugate,
+            missed,
+        ).do()  # fmt: skip
         if l1 == l2 == 0.0:  # no dual point: the squared gradient over the curvature
-            return sum(run.gap(None, 0.0, 0.0) for run in self.looked_at()), missed.any(axis=0)
+            return sum(run.gap(None, 0.0, 0.0) for run in self.looked_at()), missed.astype(bool)
         kappa = certificate.scale(l1, largest.max())
         total = self.divergence(P, R, given_up, kappa)
         conjugate += more
@@ -408,7 +405,7 @@ class Softmax:
                 features, values, c, l1, l2, self.factor1, self.factor2, 0.0, kappa, conjugate[k], off[k] ** 2,
                 self.norm,
             )  # fmt: skip
-        return total, missed.any(axis=0)
+        return total, missed.astype(bool)
 
     def looked_at(self):
         self.exponentiate()

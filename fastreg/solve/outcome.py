@@ -1,12 +1,12 @@
 """What the products of one round say of one run."""
 
-from itertools import groupby
-
 import numpy as np
 
-from ..kernels import bridge, certificate
+from ..kernels.bridge import Bridge, Follow
+from ..kernels.certificate import Scan, Terms
 
 SURE = 1.0 - 1e-12  # of the penalty: what a feature that is out of the question stays below
+SCANNED = 1 << 15  # features that one thread looks at in one go
 
 
 class Outcome:
@@ -21,146 +21,157 @@ class Outcome:
     design : Dense, Columns or Rows
     R : ndarray of shape (panels, n, lanes)
         The residuals of all lanes, at `run.segments`.
-    C : ndarray of shape (panels, p, lanes)
-        Products with X of the lanes that meet all features, in panels of their own.
-    where : list of (panel, lane)
-        Of those of this run.
+    C : ndarray of shape (panels, p, lanes) or (rows, p, 1)
+        Products with X of the lanes that meet all features: in panels, or where not all do, in rows of their own.
+    at : int
+        The first of this run's lanes, or rows, there.
     full : list of int
-        Their numbers, among the run's lanes.
+        The numbers of its lanes that meet all features, among all of them.
     """
 
-    def __init__(self, run, design, R, C, where, full):
-        self.run, self.design, self.R, self.C, self.full = run, design, R, C, full
+    def __init__(self, run, design, R, C, at, full):
+        self.run, self.design, self.R, self.C = run, design, R, C
+        self.full = np.array(full, dtype=np.intp)
         self.scale = 1.0 / run.sample.total
-        self.where = dict(zip(full, where, strict=True))
-        self.between = [n for n in range(len(run.lanes)) if n not in self.where]
+        self.where = np.divmod(np.arange(at, at + len(full)), C.shape[2])
+        self.number = {n: i for i, n in enumerate(full)}
+        self.between = np.delete(np.arange(len(run.lanes)), self.full)
         self.l1, self.l2 = run.l1[run.lanes], run.l2[run.lanes]
-        self.off, self.largest, self.conjugate = np.zeros((3, len(run.lanes)))
+        self.off, self.more, self.largest, self.conjugate = np.zeros((4, len(run.lanes)))
         self.missed = np.zeros(design.p, dtype=np.uint8)
-        self.copied = {}  # of lanes whose products are in `gradients`, their rows there
-        self.parts = parts_of(where, full)
-        blocks = len(design.blocks(C.shape[0] * C.shape[2])) if full else 1
-        self.found = [np.zeros((2, blocks, len(some))) for _, _, some in self.parts]
+        self.products = self.rows = None
+        self.limits = run.factor1, run.factor2, run.task.lower, run.task.upper, run.norm
 
     def look_at_free(self):
-        """What is left of the unpenalised features in each lane's residual."""
+        """What is left of the unpenalised features in each lane's residual, and what bounds on them add to a gap."""
         run = self.run
         if len(run.free):
-            for n in self.full:
+            for n in range(len(run.lanes)):
                 c = self.gradient(n, run.free)
-                self.off[n] = np.sqrt(run.projection(c, *run.solved[run.lanes[n]], n)[2])
+                self.more[n], squares, _ = run.free_part(c, *run.solved[run.lanes[n]], n)
+                self.off[n] = np.sqrt(squares)
 
-    def scan(self, k, first, stop):
-        """Take in block k of features."""
-        run, several = self.run, len(self.parts) > 1
-        limits = run.factor1, run.factor2, run.task.lower, run.task.upper, run.norm
-        missed = np.zeros_like(self.missed) if several else self.missed
-        for (panel, lane, some), found in zip(self.parts, self.found, strict=True):
-            certificate.scan(
-                self.C, panel, lane, first, stop, self.scale, self.l1[some], self.l2[some], *limits, self.off[some],
-                run.sample.place, found[0, k], found[1, k], missed,
-            )  # fmt: skip
-            if several:
-                self.missed[first:stop] |= missed[first:stop]
+    def scans(self):
+        """The parts that look at the products with all features."""
+        full, some = self.full, range(0, self.design.p, SCANNED)
+        self.found = np.zeros((2, len(some), len(full)))
+        return [
+            Scan(
+                self.C, *self.where, first, min(first + SCANNED, self.design.p), None, self.scale, self.l1[full],
+                self.l2[full], *self.limits, self.off[full], self.run.sample.place, *self.found[:, k], self.missed,
+            )
+            for k, first in enumerate(some)
+        ]  # fmt: skip
 
     def sum_up(self):
-        """After all blocks."""
-        for (_, _, some), found in zip(self.parts, self.found, strict=True):
-            self.largest[some], self.conjugate[some] = found[0].max(axis=0), found[1].sum(axis=0)
+        """After these."""
+        self.largest[self.full] = self.found[0].max(axis=0)
+        self.conjugate[self.full] = self.found[1].sum(axis=0) + self.more[self.full]
 
     # ------------------------------------------------------------------ lanes between others
 
     def bridge(self, norm, reach):
-        """Find the features that may exceed their penalty in such a lane, or are in use there: (p,) bools."""
-        run = self.run
-        self.residuals = np.empty((len(run.lanes) + 1, self.design.n))
-        self.gradients = np.empty((len(self.full) + 1, len(norm)))
-        self.residuals[0], self.gradients[0] = run.anchor, run.gradient / self.scale
-        for n, (panel, lane) in enumerate(run.segments, 1):
-            self.residuals[n] = self.R[panel, :, lane]
-        for i, n in enumerate(self.full, 1):
-            self.gradients[i] = self.column(n)
-        self.copied = {n: i for i, n in enumerate(self.full, 1)}
-        rows, between = np.array([0, *(n + 1 for n in self.full)]), np.array(self.between) + 1
-        left = np.searchsorted(rows, between) - 1
-        s, t, rest = np.empty((3, len(between)))
-        bridge.chords(self.residuals, rows[left], rows[left + 1], between, reach, s, t, rest)
-        self.chords = dict(zip(self.between, zip(left, s, t, strict=True), strict=True))
-        marks = np.ones(len(norm), np.uint8)
-        if np.isfinite(self.gradients).all():
-            limit = SURE / self.scale * self.l1[self.between]
-            bridge.doubtful(self.gradients, left, s, t, rest, limit, run.factor1, norm, marks)
-        for n in self.between:
-            marks[run.sample.features[run.solved[run.lanes[n]][0]]] = 1
-        self.doubtful = marks.view(bool)
+        """The part that finds the features which may exceed their penalty in such a lane, or are in use there."""
+        run, k = self.run, len(self.run.lanes)
+        self.marks = np.empty(len(norm), np.uint8)
+        room = np.empty((k + 1, self.design.n)), np.empty(k, np.intp), np.empty((3, k)), self.marks
+        limit = SURE / self.scale * self.l1
+        self.bridged = Bridge(
+            self.R, *run.segments, self.full, self.C, self.where[0], run.anchor, run.gradient, run.sample.total, reach,
+            limit, run.factor1, norm, *room,
+        )  # fmt: skip
+        return self.bridged
 
-    def scan_some(self, columns, C):
-        """Take in the products with these columns, for each panel of R; they are the first rows of C's panels."""
-        run, self.columns, self.products = self.run, columns, C
-        for panel, lane, some in parts_of(run.segments, range(len(run.lanes))):
-            used = columns[panel]
-            limits = (
-                None if a is None else a[used]
-                for a in (run.factor1, run.factor2, run.task.lower, run.task.upper, run.norm)
-            )
-            found, missed = np.zeros((2, len(some))), np.zeros(len(used), np.uint8)
-            certificate.scan(
-                C, panel, lane, 0, len(used), self.scale, self.l1[some], self.l2[some], *limits, self.off[some],
-                run.sample.place[used], *found, missed,
+    def doubtful(self):
+        """(p,) bools: these features."""
+        self.marks[self.run.used] = 1
+        return self.marks.view(bool)
+
+    def some_scans(self, columns, rows, C):
+        """The parts that look at products with these columns, for each panel of R; they are the first rows of C's.
+
+        `rows` (panels, p) are those of each column.
+        """
+        self.columns, self.rows, self.products, parts = columns, rows, C, []
+        panels, lanes = (where[self.between] for where in self.run.segments)
+        found = self.largest[self.between], self.conjugate[self.between]
+        self.found = found
+        for panel in np.unique(panels):
+            first, stop = np.searchsorted(panels, (panel, panel + 1))
+            some, part = self.between[first:stop], slice(first, stop)
+            parts.append(
+                Scan(
+                    C, panels[part], lanes[part], 0, len(columns[panel]), columns[panel], self.scale, self.l1[some],
+                    self.l2[some], *self.limits, self.off[some], self.run.sample.place, found[0][part], found[1][part],
+                    self.missed,
+                )
             )  # fmt: skip
-            self.missed[used] |= missed
-            new = [k for k, n in enumerate(some) if n not in self.where]
-            self.largest[some[new]], self.conjugate[some[new]] = found[:, new]
-        self.largest[self.between] = np.maximum(self.largest[self.between], SURE * self.l1[self.between])  # the others'
+        return parts
+
+    def sum_up_some(self):
+        """After these."""
+        self.largest[self.between] = np.maximum(self.found[0], SURE * self.l1[self.between])  # the others'
+        self.conjugate[self.between] = self.found[1]
+
+    # ------------------------------------------------------------------ gaps
+
+    def term_part(self):
+        """The part that finds what coefficients add to the gaps, and take off the intercepts."""
+        run, lanes = self.run, np.array(self.run.lanes, dtype=np.intp)
+        self.kappa = np.divide(self.l1, self.largest, out=np.ones(len(lanes)), where=self.largest > self.l1)
+        (panel, lane), full = (where.copy() for where in run.segments), np.zeros(len(lanes), np.uint8)
+        panel[self.full], lane[self.full] = self.where
+        full[self.full] = 1
+        self.terms, self.shift = np.empty((2, len(lanes)))
+        return Terms(
+            self.C, self.products, self.rows, full, panel, lane, self.scale, run.used, run.value, run.stops[lanes],
+            run.stops[lanes + 1], self.l1, self.l2, *self.limits, self.off**2, self.kappa, run.shifts(), self.terms,
+            self.shift,
+        )  # fmt: skip
 
     # ------------------------------------------------------------------ gradients
 
     def gradient(self, n, features):
         """That of lane n at features that it has met."""
-        if n in self.where:
-            panel, lane = self.where[n]
+        if n in self.number:
+            panel, lane = (where[self.number[n]] for where in self.where)
             return self.C[panel, features, lane] * self.scale
-        panel, lane = self.run.segments[n]
-        return self.products[panel, np.searchsorted(self.columns[panel], features), lane] * self.scale
+        panel, lane = (where[n] for where in self.run.segments)
+        return self.products[panel, self.rows[panel, features], lane] * self.scale
 
     def column(self, n):
         """(p,) the products of lane n with all features."""
-        if n in self.copied:
-            return self.gradients[self.copied[n]]
-        if n in self.where:
-            panel, lane = self.where[n]
+        if n in self.number:
+            panel, lane = (where[self.number[n]] for where in self.where)
             return self.C[panel, :, lane]
-        panel, lane = self.run.segments[n]
-        return self.design.correlations(np.ascontiguousarray(self.R[panel, :, lane : lane + 1]))[:, 0]
+        return self.design.correlations(np.ascontiguousarray(self.residual(n)[:, None]))[:, 0]
 
-    def last_known(self, n):
-        """(residual, its gradient (p,)) of lane n, or of the nearest combination of others for which it is known."""
-        if n in self.where:
-            panel, lane = self.run.segments[n]
-            return self.R[panel, :, lane].copy(), self.column(n) * self.scale
-        i, s, t = self.chords[n]
-        a, b = (0 if k == 0 else self.full[k - 1] + 1 for k in (i, i + 1))
-        return (
-            s * self.residuals[a] + t * self.residuals[b],
-            (s * self.gradients[i] + t * self.gradients[i + 1]) * self.scale,
-        )
+    def residual(self, n):
+        """(n,) that of lane n."""
+        panel, lane = (where[n] for where in self.run.segments)
+        return self.R[panel, :, lane]
 
-    def about(self, n):
-        """(p,) the gradient of lane n; where it is not known, that of the nearest combination of others."""
-        if n in self.where:
-            return self.column(n) * self.scale
-        i, s, t = self.chords[n]
-        gradient = s * self.gradients[i] + t * self.gradients[i + 1]
-        panel, lane = self.run.segments[n]
-        gradient[self.columns[panel]] = self.products[panel, : len(self.columns[panel]), lane]
-        return gradient * self.scale
+    def follow(self, n, step):
+        """Give the run the gradient of lane n, its residual, and the gradient's change for `step`, which alpha fell by.
 
-
-def parts_of(segments, numbers):
-    """[(panel, its first lane, the numbers there)] of lanes that lie side by side."""
-    placed = zip(segments, numbers, strict=True)
-    return [
-        (panel, lanes[0][0][1], np.array([n for _, n in lanes]))
-        for panel, group in groupby(placed, key=lambda item: item[0][0])
-        if (lanes := list(group))
-    ]
+        Where the gradient is not known, it is that of the nearest combination of others.  The change of late counts,
+        from lane n - 1: that over a whole round leads astray.  Returns the parts that this takes.
+        """
+        run, p = self.run, self.design.p
+        if len(self.between) == 0:
+            before, run.gradient = run.gradient, self.column(n) * self.scale
+            if n > 0:
+                before = self.column(n - 1) * self.scale
+            if step > 0:
+                run.slope = (before - run.gradient) / step
+            run.anchor = self.residual(n).copy()
+            return []
+        slope, columns, products = np.empty(p), None, self.products[0]
+        run.anchor, run.gradient = np.empty(self.design.n), np.empty(p)
+        if n > 0:
+            panel = run.segments[0][n - 1]
+            columns, products = self.columns[panel], self.products[panel]
+        part = Follow(self.bridged, n, columns, products, step or 1.0, run.anchor, run.gradient, slope)
+        if step > 0:
+            run.slope = slope
+        return [part]

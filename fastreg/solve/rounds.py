@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..design.blocks import aligned, parallel_for
+from ..design.blocks import aligned, do_all, helpers, parallel_for
 from ..kernels import panels
 from .outcome import Outcome
 from .regime import EACH
@@ -10,35 +10,14 @@ from .run import Run
 from .sample import Sample
 
 BRIDGED = 2e7  # multiplications of all lanes with all features that are worth looking for fewer
-LONG = 1 << 16  # features that keep threads busy with one look at all of them
+LONG = 8_192  # rows from which on threads share those of a panel
+LOOKED_AT = 1 << 21  # features that there is room to list candidates among
 HUGE = 1e300  # stands for the length of a column whose squares overflow
 
 
 def sum_of_squares(r, weights):
     """Not by BLAS: its threads, once woken, keep a core busy for a while, and its rounding depends on their number."""
     return (r * r).sum() if weights is None else (weights * r * r).sum()
-
-
-def coefficients(entries, lanes):
-    """(features in use, their coefficients (1, k, lanes)) of the solutions of one panel."""
-    columns = [run.sample.features[places] for run, _, places, _ in entries]
-    place = np.full(entries[0][0].sample.design.p, -1, np.int32)
-    for features in columns:
-        place[features] = 0
-    used = np.flatnonzero(place == 0)
-    place[used] = np.arange(len(used))
-    W = np.zeros((1, len(used), lanes))
-    for (_, lane, _, values), features in zip(entries, columns, strict=True):
-        W[0, place[features], lane] = values
-    return used, W
-
-
-def by_sample(runs):
-    """The runs in lists of those with the same sample, which only one thread at a time may change."""
-    parts = {}
-    for run in runs:
-        parts.setdefault(run.sample, []).append(run)
-    return list(parts.values())
 
 
 def panel_lanes(design, count):
@@ -52,7 +31,6 @@ class Batch:
     def __init__(self, design, targets, plan, jobs):
         self.design, (self.Y, self.means), self.plan, self.jobs = design, targets, plan, jobs
         self.least = min(plan.lanes, 24)  # lanes that there is room for from the start
-        self.short_jobs = jobs if design.p >= LONG else 1  # threads with short tasks wait for Python's lock
         self.passes = 0
         self.spreads = {}
         self.buffers = {}
@@ -73,17 +51,18 @@ class Batch:
     def solve(self, runs, progress=None):
         """Round after round, until all runs are done; `progress(share)` is called after each."""
         self.runs = runs
-        self.begin(runs)
-        total = max(1, sum(len(run.ladder) for run in runs))
-        if self.plan.full_gram():
-            self.complete({id(run.sample): run.sample for run in runs if not run.done}.values())
-        while unfinished := [run for run in runs if not run.done]:
-            for group in self.groups(unfinished):
-                self.round(group)
-            if progress is not None:
-                progress(sum(run.k if run.stopped is None else len(run.ladder) for run in runs) / total)
-        for run in runs:
-            run.finish(run.task.y)
+        with helpers(self.jobs):
+            self.begin(runs)
+            total = max(1, sum(len(run.ladder) for run in runs))
+            if self.plan.full_gram():
+                self.complete({id(run.sample): run.sample for run in runs if not run.done}.values())
+            while unfinished := [run for run in runs if not run.done]:
+                for group in self.groups(unfinished):
+                    self.round(group)
+                if progress is not None:
+                    progress(sum(run.k if run.stopped is None else len(run.ladder) for run in runs) / total)
+            for run in runs:
+                run.finish(run.task.y)
 
     def complete(self, samples):
         """The Gram matrices of all features; those of folds by difference from that of all rows."""
@@ -140,12 +119,13 @@ class Batch:
             run.sample.add(run.free[run.sample.place[run.free] < 0])
         for run in runs:
             run.fit_null()
-            run.lanes, run.solved = [0], [run.null_model]
+            run.lanes = [0]
+            run.hold(*run.null_model, np.array([0, len(run.null_model[0])]))
         R, C, squares = self.residuals(runs)
         self.design.correlate(R, C, self.jobs)
         self.passes += 1
         for run in runs:
-            panel, lane = run.segments[0]
+            panel, lane = (int(where[0]) for where in run.segments)
             run.settle(C[panel, :, lane] / run.sample.total, 0.5 * squares[panel, lane] / run.sample.total)
 
     def groups(self, runs):
@@ -154,30 +134,33 @@ class Batch:
         return [runs[i : i + size] for i in range(0, len(runs), size)]
 
     def round(self, runs):
-        lanes, parts = max(1, self.plan.lanes // len(runs)), by_sample(runs)
-
-        def prepare(k):
-            self.bring_in(parts[k], lanes)
-
-        for run in runs:
-            run.sample.jobs = self.jobs if len(parts) < self.jobs else 1
-        parallel_for(prepare, len(parts), self.jobs)
-        for run in runs:
-            run.extend()
-        each = self.jobs // len(runs)
-        parallel_for(lambda k: runs[k].solve(each), len(runs), self.jobs)
-        self.verify(runs)
         for run in runs:
             run.sample.jobs = self.jobs
+        self.bring_in(runs)
+        each = self.jobs // len(runs)
+        do_all([part for run in runs for part in run.solve_parts()], self.jobs)
+        parallel_for(lambda k: runs[k].solve(each), len(runs), 1 if all(run.exact for run in runs) else self.jobs)
+        self.verify(runs)
 
-    def bring_in(self, runs, lanes):
-        """Let the sample of these runs have the features that they want for their next alphas."""
-        sample, wanted = runs[0].sample, [run.plan(lanes, self.plan.round_cost) for run in runs]
-        if not any(run.exact for run in self.runs if run.sample is sample and not run.done):
-            sample.gram = None
-        new = wanted[0] if len(wanted) == 1 else np.unique(np.concatenate(wanted))
-        if len(new):
-            sample.add(self.plan.rounded(sample, new, max(run.expected for run in runs)))
+    def bring_in(self, runs):
+        """Let the samples of these runs have the features that they want for their next alphas."""
+        lanes, wanted, samples = max(1, self.plan.lanes // len(runs)), {}, []
+        at_once = max(self.jobs, LOOKED_AT // self.design.p)
+        for first in range(0, len(runs), at_once):
+            some = runs[first : first + at_once]
+            do_all([part for run in some for part in run.look_ahead(lanes)], self.jobs)
+            for run in some:
+                wanted.setdefault(run.sample, []).append((run.plan(self.plan.round_cost), run.expected))
+        for sample, wishes in wanted.items():
+            if not any(run.exact for run in self.runs if run.sample is sample and not run.done):
+                sample.gram = None
+            new = wishes[0][0] if len(wishes) == 1 else np.unique(np.concatenate([new for new, _ in wishes]))
+            if len(new):
+                samples.append((sample, self.plan.rounded(sample, new, max(expected for _, expected in wishes))))
+        do_all([part for sample, new in samples for part in sample.look_at(new)], self.jobs)
+        do_all([part for sample, _ in samples for part in sample.take_in()], self.jobs)
+        for run in runs:
+            run.extend()
 
     def verify(self, runs):
         """Products with X: gaps, missed features and gradients for the lanes of all runs."""
@@ -185,18 +168,13 @@ class Batch:
         late = any(len(run.free) for run in runs)  # their certificates need the products with those features first
         full = None if late else self.full_lanes(runs)
         P, products = (R, C) if full is None else self.copies(runs, full, R)
-        outcomes = self.with_all_features(runs, R, P, products, full, late)
+        outcomes = self.with_all_features(runs, R, P, products, full)
         if full is not None:
-            self.with_some(outcomes, R, C)
+            self.with_some([outcome for outcome in outcomes if len(outcome.between)], R, C)
         self.passes += 1
-        parts = by_sample(runs)
-        outcome_of = dict(zip(runs, outcomes, strict=True))
-
-        def judge(k):
-            for run in parts[k]:
-                run.judge(outcome_of[run], squares)
-
-        parallel_for(judge, len(parts), self.short_jobs)
+        do_all([outcome.term_part() for outcome in outcomes], self.jobs)
+        parts = [part for run, outcome in zip(runs, outcomes, strict=True) for part in run.judge(outcome, squares)]
+        do_all(parts, self.jobs)
 
     def full_lanes(self, runs):
         """For each run the numbers of the lanes that are to meet all features; None: all of them."""
@@ -211,56 +189,46 @@ class Batch:
         return full if panel_lanes(self.design, sum(map(len, full))) < panel_lanes(self.design, count) else None
 
     def copies(self, runs, full, R):
-        """(panels of copies of these lanes of R, room for their products with X)"""
-        lanes = [
-            R[panel, :, lane]
-            for run, some in zip(runs, full, strict=True)
-            for panel, lane in (run.segments[n] for n in some)
-        ]
-        P, C = self.panels(len(lanes), of="copies")
-        width = P.shape[2]
+        """(panels of copies of these lanes of R, room for their products with X, in rows)"""
+        panel, lane = (
+            np.concatenate([run.segments[k][some] for run, some in zip(runs, full, strict=True)]) for k in range(2)
+        )
+        P, C = self.panels(len(lane), of="copies")
         P[:] = 0.0
-        for k, lane in enumerate(lanes):
-            P[k // width, :, k % width] = lane
-        return P, C
+        for k in range(len(P)):
+            some = slice(k * P.shape[2], min((k + 1) * P.shape[2], len(lane)))
+            P[k, :, : some.stop - some.start] = R[panel[some], :, lane[some]].T
+        return P, C.reshape(-1, self.design.p, 1)
 
-    def with_all_features(self, runs, R, P, C, full, late):
+    def with_all_features(self, runs, R, P, C, full):
         """What the products C of the residuals in the panels P, in the order of the runs, say of each of these."""
-        lanes, outcomes, at = P.shape[0] * P.shape[2], [], 0
+        outcomes, at = [], 0
         for k, run in enumerate(runs):
             some = list(range(len(run.lanes))) if full is None else full[k]
-            where = [divmod(at + i, P.shape[2]) for i in range(len(some))]
-            outcomes.append(Outcome(run, self.design, R, C, where, some))
+            outcomes.append(Outcome(run, self.design, R, C, at, some))
             at += len(some)
-        if at == 0:
-            return outcomes
-
-        def reduce(k, first, stop):
-            for outcome in outcomes:
-                outcome.scan(k, first, stop)
-
-        self.design.correlate(P, C, self.jobs, None if late else reduce)
-        if late:
+        if at > 0:
+            self.design.correlate(P, C, self.jobs)
             for outcome in outcomes:
                 outcome.look_at_free()
-            for k, (first, stop) in enumerate(self.design.blocks(lanes)):
-                reduce(k, first, stop)
-        for outcome in outcomes:
-            outcome.sum_up()
+            do_all([part for outcome in outcomes for part in outcome.scans()], self.jobs)
+            for outcome in outcomes:
+                outcome.sum_up()
         return outcomes
 
     def with_some(self, outcomes, R, C):
         """Let the other lanes meet the features that may exceed their penalty."""
-        outcomes = [outcome for outcome in outcomes if outcome.between]
-        spreads = [self.spread(outcome.run.sample.centred) for outcome in outcomes]
-        parallel_for(lambda k: outcomes[k].bridge(*spreads[k]), len(outcomes), self.short_jobs)
+        do_all([one.bridge(*self.spread(one.run.sample.centred)) for one in outcomes], self.jobs)
         doubtful = np.zeros((len(R), self.design.p), bool)
         for outcome in outcomes:
-            for panel in {panel for panel, _ in outcome.run.segments}:
-                doubtful[panel] |= outcome.doubtful
+            panels = outcome.run.segments[0]
+            doubtful[panels[0] : panels[-1] + 1] |= outcome.doubtful()
         columns = [np.flatnonzero(some) for some in doubtful]
+        rows = np.cumsum(doubtful, axis=1, dtype=np.int32) - np.int32(1)
         self.design.correlate_some(columns, R, C, self.jobs)
-        parallel_for(lambda k: outcomes[k].scan_some(columns, C), len(outcomes), self.short_jobs)
+        do_all([part for outcome in outcomes for part in outcome.some_scans(columns, rows, C)], self.jobs)
+        for outcome in outcomes:
+            outcome.sum_up_some()
 
     def spread(self, centred):
         """(lengths (p,) of the columns, less their means if `centred`; the largest mean over such a length)"""
@@ -274,52 +242,103 @@ class Batch:
         return self.spreads[centred]
 
     def lay_out(self, runs):
-        """Give the lanes of all runs a place in panels.
+        """Give the lanes of all runs a place in panels: `segments`, each lane's panel and its number there.
 
         Returns R and room for X'R, uninitialised; zeros (panels, width); the rows of Y that lanes start from; for each
-        panel its (run, lane, places, values).
+        panel its (run, the numbers of its lanes, their places).
         """
         count = sum(len(run.lanes) for run in runs)
         R, C = self.panels(count, self.least)
         width = R.shape[2]
         target = np.full((R.shape[0], width), -1, dtype=np.intp)
-        lane, members = 0, [[] for _ in range(R.shape[0])]
+        at, members = 0, [[] for _ in range(R.shape[0])]
         for run in runs:
-            run.segments = []
-            for i in run.lanes:
-                panel, at = divmod(lane, width)
-                run.segments.append((panel, at))
-                target[panel, at] = run.target
-                members[panel].append((run, at, *run.solved[i]))
-                lane += 1
+            stop, lanes = at + len(run.lanes), np.array(run.lanes, dtype=np.intp)
+            run.segments = np.divmod(np.arange(at, stop), width)
+            target.ravel()[at:stop] = run.target
+            while at < stop:
+                panel, first = divmod(at, width)
+                some = min(stop - at, width - first)
+                members[panel].append((run, lanes[len(lanes) - stop + at :][:some], range(first, first + some)))
+                at += some
         return R, C, np.zeros(target.shape), target, members
 
     def residuals(self, runs):
         """R, room for X'R, and the weighted squares (panels, width), for the lanes of all runs."""
         R, C, squares, target, members = self.lay_out(runs)
-        alone = len(R) >= self.jobs  # each panel on a thread of its own, or all threads on one panel after the other
-
-        def residuals(k):
-            squares[k] = self.residual_panel(R[k : k + 1], target[k : k + 1], members[k], 1 if alone else self.jobs)
-
-        parallel_for(residuals, len(R), self.jobs if alone else 1)
+        parts = [spread(entries, self.design.p, R.shape[2]) for entries in members]
+        do_all([part for part, _, _ in parts], self.jobs)
+        used = [(columns[: part.count], W[None, : part.count]) for part, columns, W in parts]
+        self.fill(R, squares, target, members, used)
         return R, C, squares
 
-    def residual_panel(self, R, target, entries, jobs):
-        """Residuals of one panel's solutions; `entries` are (run, lane, places, values)."""
-        samples = [entry[0].sample for entry in entries]
-        used, W = coefficients(entries, R.shape[2])
-        sample = samples[0]
-        same = all(other is sample for other in samples)
-        if same:
-            return self.design.residuals(
-                self.Y, target, used, W, sample.weights, sample.centred, sample.total, R, jobs
-            )[0]
-        squares, sums = np.zeros((2, R.shape[2]))
-        self.design.residuals(self.Y, target, used, W, None, False, 1.0, R, jobs)
-        starts = [k for k, one in enumerate(samples) if k == 0 or one is not samples[k - 1]]
-        parts = [samples[k] for k in starts]
-        edges = np.array([*starts, len(entries)], dtype=np.intp) + entries[0][1]
-        weights = np.array([part.row_weights() for part in parts])
-        panels.weight_parts(R[0], edges, weights, np.array([part.centred for part in parts], np.uint8), sums, squares)
-        return squares
+    def fill(self, R, squares, target, members, used):
+        """The residuals of the solutions in the panels, given the features in use and their coefficients in each."""
+        whole, others = [], []
+        for k, entries in enumerate(members):
+            same = all(run.sample is entries[0][0].sample for run, _, _ in entries)
+            (whole if same and (self.design.n > LONG or not self.design.dense) else others).append(k)
+        alone = len(whole) >= self.jobs  # each panel on a thread of its own, or all threads on one after the other
+
+        def residuals(i):
+            k, sample = whole[i], members[whole[i]][0][0].sample
+            squares[k] = self.design.residuals(
+                self.Y, target[k : k + 1], *used[k], sample.weights, sample.centred, sample.total, R[k : k + 1],
+                1 if alone else self.jobs,
+            )[0]  # fmt: skip
+
+        parallel_for(residuals, len(whole), self.jobs if alone else 1)
+        self.without_weights(R, target, used, others)
+        do_all([weigh(R[k], squares[k], members[k]) for k in others], self.jobs)
+
+    def without_weights(self, R, target, used, some):
+        """R <- Y[target] - X W in some panels."""
+        if self.design.dense:
+            parts = [
+                part
+                for k in some
+                for part in self.design.residual_parts(self.Y, target[k : k + 1], *used[k], R[k : k + 1])
+            ]
+            do_all(parts, self.jobs)
+            return
+
+        def residuals(i):
+            k = some[i]
+            self.design.residuals(self.Y, target[k : k + 1], *used[k], None, False, 1.0, R[k : k + 1], 1)
+
+        parallel_for(residuals, len(some), self.jobs)
+
+
+def spread(entries, p, lanes):
+    """(the part that fills in what follows, features in use, their coefficients (k, lanes)) for the members of a panel.
+
+    There may be fewer features than there is room for; the part counts them.
+    """
+    features, values, ends, at = [], [], [], []
+    for run, some, places in entries:
+        if some[-1] - some[0] == len(some) - 1:  # side by side
+            parts = [slice(run.stops[some[0]], run.stops[some[-1] + 1])]
+        else:
+            parts = [slice(run.stops[i], run.stops[i + 1]) for i in some]
+        features += [run.used[part] for part in parts]
+        values += [run.value[part] for part in parts]
+        ends.append(run.stops[some + 1] - run.stops[some])
+        at += places
+    if not entries:
+        features, values, ends = [np.empty(0, np.intp)], [np.empty(0)], [np.empty(0, np.intp)]
+    features, values, stops = np.concatenate(features), np.concatenate(values), np.cumsum(np.concatenate(ends))
+    columns, W = np.empty(len(features), np.intp), np.empty((len(features), lanes))
+    return panels.Spread(features, values, stops, np.array(at, dtype=np.intp), p, columns, W), columns, W
+
+
+def weigh(R, squares, entries):
+    """The part that weights a panel of residuals, after their means have been taken off, and sums up their squares."""
+    samples, starts = [], []
+    for run, _, places in entries:
+        if not samples or run.sample is not samples[-1]:
+            samples.append(run.sample)
+            starts.append(places.start)
+    edges = np.array([*starts, entries[-1][2].stop if entries else 0], dtype=np.intp)
+    weights = np.array([sample.row_weights() for sample in samples]).reshape(len(samples), len(R))
+    centred = np.array([sample.centred for sample in samples], np.uint8)
+    return panels.WeightParts(R, edges, weights, centred, np.zeros(len(squares)), squares)

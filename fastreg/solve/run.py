@@ -1,11 +1,14 @@
 """One problem on its way down the grid of alphas: what to solve next, and what the last round proved."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from ..design.blocks import team_of, watch
-from ..kernels import certificate, screening
-from ..kernels.active import ActiveSet
+from ..kernels import certificate
+from ..kernels.active import ActiveSet, Solve
 from ..kernels.residual import ResidualSet
+from ..kernels.screening import Candidates
 from .grids import grid, ladder
 from .least_squares import bounded_sparse, least_squares
 from .sample import Sample
@@ -188,31 +191,37 @@ class Run:
 
     # ------------------------------------------------------------------ before a round
 
-    def plan(self, lanes, cost):
-        """Features to bring in (not yet in the sample) for the next alphas, at most `lanes`; sets `stop`.
+    def look_ahead(self, lanes):
+        """Before `plan`: the part that finds candidates for the next alphas, at most `lanes` of these; or none."""
+        self.room = lanes
+        self.most = max(1, min(int(lanes / max(self.density, LEAST_DENSITY)), len(self.ladder) - self.k))
+        self.candidates = None
+        if self.sample.complete or self.task.l1_ratio == 0.0:
+            return []
+        if self.may_turn and LARGE < self.support < self.sample.design.n // 4:
+            self.turn()
+        self.most = min(self.most, self.reach)
+        cheap = not self.exact and self.sample.design.in_place
+        gamma, p = max(GENEROUS, self.gamma) if cheap else self.gamma, len(self.sample.place)
+        self.found, self.needed = np.empty(p, np.intp), np.empty(p)
+        self.candidates = Candidates(
+            self.gradient, self.slope, self.alpha, self.task.l1_ratio, gamma, self.factor1, self.task.lower,
+            self.task.upper, self.sample.place, self.ladder[self.k + self.most - 1], self.found, self.needed,
+        )  # fmt: skip
+        return [self.candidates]
+
+    def plan(self, cost):
+        """Features to bring in (not yet in the sample) for the next alphas; sets `stop`.
 
         `cost` is `Plan.round_cost`; the features that it is told of are those that come in vain.
         """
-        self.room = lanes
-        most = max(1, min(int(lanes / max(self.density, LEAST_DENSITY)), len(self.ladder) - self.k))
-        place, missed = self.sample.place, self.missed
-        if self.sample.complete:
-            self.stop = self.k + most
-            return np.empty(0, np.intp)
-        if self.task.l1_ratio == 0.0:
+        place, missed, most = self.sample.place, self.missed, self.most
+        if self.candidates is None:
             self.stop = self.k + most
             return np.flatnonzero(place < 0)
-        if self.may_turn and LARGE < self.support < self.sample.design.n // 4:
-            self.turn()
-        most = min(most, self.reach)
-        cheap = not self.exact and self.sample.design.in_place
-        gamma = max(GENEROUS, self.gamma) if cheap else self.gamma
-        found, needed = np.empty(len(place), np.intp), np.empty(len(place))
-        count = screening.candidates(
-            self.gradient, self.slope, self.alpha, self.task.l1_ratio, gamma, self.factor1, self.task.lower,
-            self.task.upper, place, self.ladder[self.k + most - 1], found, needed,
-        )  # fmt: skip
-        found, needed = found[:count], needed[:count]
+        count = self.candidates.count
+        found, needed = self.found[:count], self.needed[:count]
+        self.candidates = self.found = self.needed = None
         first = np.searchsorted(-self.ladder[self.k : self.k + most], -needed)
         counts = np.cumsum(np.bincount(first, minlength=most))
         work = np.cumsum(np.bincount(first, self.sample.design.work_of(found), most))
@@ -284,64 +293,82 @@ class Run:
 
     # ------------------------------------------------------------------ a round
 
-    def solve(self, jobs):
-        """Solve the alphas k..stop-1 on the features at hand, on up to `jobs` threads."""
-        task, sample = self.task, self.sample
-        alphas = self.ladder[self.k : self.stop]
-        l1, l2 = task.l1_ratio * alphas, (1.0 - task.l1_ratio) * alphas
+    def solve_parts(self):
+        """The part that solves the alphas k..stop-1 on the Gram matrix; none if there is no such matrix."""
+        task, alphas = self.task, self.ladder[self.k : self.stop]
+        self.l1, self.l2 = task.l1_ratio * alphas, (1.0 - task.l1_ratio) * alphas
+        self.between = (self.report[self.k : self.stop] < 0).astype(np.uint8)
         if self.warm:
             start = np.flatnonzero(task.coef_init)
-            places = sample.place[start]
-            self.place(places, task.coef_init[start], l2[0])
+            self.place(self.sample.place[start], task.coef_init[start], self.l2[0])
             self.warm = False
-        room = (
-            len(alphas) * max(1, min(self.known, sample.design.n + 1) if task.l1_ratio == 1.0 else self.known)
-            + self.known
-        )
-        index, value = np.empty(room, np.int32), np.empty(room)
-        stops = np.zeros(len(alphas) + 1, np.intp)
-        n_iter, version = np.zeros((2, len(alphas)), np.int64)
-        between = (self.report[self.k : self.stop] < 0).astype(np.uint8)
+        most = max(1, min(self.known, self.sample.design.n + 1) if task.l1_ratio == 1.0 else self.known)
+        room = len(alphas) * most + self.known
+        self.index, self.value = np.empty(room, np.int32), np.empty(room)
+        self.stops = np.zeros(len(alphas) + 1, np.intp)
+        self.steps, self.version = np.zeros((2, len(alphas)), np.int64)
         self.active.carried = self.carried
-        if self.exact:
-            done = self.active.solve(
-                sample.gram, l1, l2, between, task.max_iter, BUDGET, index, value, stops, n_iter, version
-            )
-        else:
-            version, done, filled = np.arange(len(alphas)), 0, 0
-            most = min(task.max_iter, self.carried + PATIENCE)
-            with team_of(jobs) as team:
-                self.active.join(team)
-                for places, values in self.again[: len(alphas)]:
-                    self.active.place(places, values)
-                    part, ends = slice(done, done + 1), np.zeros(2, np.intp)
-                    self.active.solve(
-                        l1[part], l2[part], between[part], most, BUDGET, index[filled:], value[filled:], ends,
-                        n_iter[part],
-                    )  # fmt: skip
-                    filled += ends[1]
-                    done += 1
-                    stops[done] = filled
-                if done < len(alphas):
-                    more, ends = slice(done, None), np.zeros(len(alphas) - done + 1, np.intp)
-                    count = self.active.solve(
-                        l1[more], l2[more], between[more], most, BUDGET, index[filled:], value[filled:], ends,
-                        n_iter[more],
-                    )  # fmt: skip
-                    stops[done : done + count + 1] = filled + ends[: count + 1]
-                    done += count
-            self.again = []
-            self.slow = n_iter.max(initial=0) >= PATIENCE
-        solved = [(index[stops[i] : stops[i + 1]], value[stops[i] : stops[i + 1]]) for i in range(done)]
-        self.lanes, self.inner = self.choose_lanes(version[:done], between)
+        if not self.exact:
+            return []
+        self.solving = Solve(
+            self.active, self.sample.gram, self.l1, self.l2, self.between, task.max_iter, BUDGET, self.index,
+            self.value, self.stops, self.steps, self.version,
+        )  # fmt: skip
+        return [self.solving]
+
+    def solve(self, jobs):
+        """Have the solutions: on residuals, on up to `jobs` threads, or what the part above has found."""
+        done = self.solving.done if self.exact else self.solve_on_residuals(jobs)
+        l1, l2, filled = self.l1, self.l2, self.stops[done]
+        self.hold(self.index[:filled].copy(), self.value[:filled].copy(), self.stops[: done + 1])
+        self.lanes, self.inner = self.choose_lanes(self.version[:done], self.between)
         if len(self.lanes) > self.room:  # the rest has to wait
             done = min([self.lanes[self.room]] + [a + 1 for a, b in self.inner.values() if b == self.lanes[self.room]])
             del self.lanes[self.room :]
             self.inner = {i: ends for i, ends in self.inner.items() if ends[1] < done}
-            self.place(*solved[done - 1], l2[done - 1])
+            self.place(*self.solved[done - 1], l2[done - 1])
         self.density = len(self.lanes) / done
-        self.l1, self.l2, self.steps, self.solved = l1[:done], l2[:done], n_iter, solved[:done]
+        self.l1, self.l2 = l1[:done], l2[:done]
         self.stop = self.k + done
+
+    def solve_on_residuals(self, jobs):
+        """Solve the alphas k..stop-1 on the features at hand; returns how many were done."""
+        l1, l2, between, stops, n_iter = self.l1, self.l2, self.between, self.stops, self.steps
+        done, filled, self.version = 0, 0, np.arange(len(l1))
+        most = min(self.task.max_iter, self.carried + PATIENCE)
+        with team_of(jobs) as team:
+            self.active.join(team)
+            for places, values in self.again[: len(l1)]:
+                self.active.place(places, values)
+                part, ends = slice(done, done + 1), np.zeros(2, np.intp)
+                self.active.solve(
+                    l1[part], l2[part], between[part], most, BUDGET, self.index[filled:], self.value[filled:], ends,
+                    n_iter[part],
+                )  # fmt: skip
+                filled += ends[1]
+                done += 1
+                stops[done] = filled
+            if done < len(l1):
+                more, ends = slice(done, None), np.zeros(len(l1) - done + 1, np.intp)
+                count = self.active.solve(
+                    l1[more], l2[more], between[more], most, BUDGET, self.index[filled:], self.value[filled:], ends,
+                    n_iter[more],
+                )  # fmt: skip
+                stops[done : done + count + 1] = filled + ends[: count + 1]
+                done += count
+        self.again = []
+        self.slow = n_iter.max(initial=0) >= PATIENCE
+        return done
+
+    def hold(self, index, value, stops):
+        """Keep solutions: the places of nonzero coefficients, these, and where those of each solution begin and end."""
+        self.index, self.value, self.stops = index, value, stops
+        self.used = self.sample.features[index]
+        self.solved = [(index[a:b], value[a:b]) for a, b in pairwise(stops)]
+
+    def shifts(self):
+        """What each of the coefficients held takes off the intercept, for a value of one; None: nothing."""
+        return (self.sample.mean + self.sample.offset)[self.index] if self.sample.centred else None
 
     def choose_lanes(self, version, between):
         """Which of the solutions need a product with X, and {other: (before, after)} for those that do not.
@@ -366,50 +393,42 @@ class Run:
         return lanes, inner
 
     def judge(self, outcome, squares):
-        """Accept solutions up to the first whose gap is too large; plan the repair of that one."""
-        sample, missed = self.sample, np.flatnonzero(outcome.missed)
+        """Accept solutions up to the first whose gap is too large; plan the repair of that one.
+
+        `squares` (panels, lanes) are the residuals'.  Returns the parts that are to be done before the next round.
+        """
+        sample, missed, parts = self.sample, np.flatnonzero(outcome.missed), []
+        squares = squares[self.segments] / sample.total
+        gaps = self.loss_parts(outcome.kappa, squares, outcome.off**2) + outcome.conjugate + outcome.terms
         asked, accepted, last = self.stop - self.k, 0, None
         lane_of = {i: n for n, i in enumerate(self.lanes)}
-
-        def proof(i):
-            """Solution i with a lane: (places, values, gradient there, r'r / S, largest, conjugate, off)."""
-            n, (places, values) = lane_of[i], self.solved[i]
-            c = outcome.gradient(n, sample.features[places])
-            more, off = 0.0, 0.0
-            if len(self.free):
-                more, off, projected = self.free_part(outcome.gradient(n, self.free), places, values, n)
-                c[np.isin(sample.features[places], projected)] = 0.0
-            rss = squares[self.segments[n]] / sample.total
-            return places, values, c, rss, outcome.largest[n], outcome.conjugate[n] + more, off
-
         while accepted < asked:
-            i = accepted
-            if i not in lane_of and i not in self.inner:
-                self.accept(-1, i, 0.0, 0.0)
+            i, n = accepted, lane_of.get(accepted)
+            if n is None and i not in self.inner:
+                self.carried += self.steps[i]
                 accepted += 1
                 continue
-            if i in self.inner:
-                places, values, c, rss, top, h, off = self.mean_proof(i, *map(proof, self.inner[i]))
-                self.solved[i] = places, values
+            features, values = self.used[self.stops[i] : self.stops[i + 1]], self.solved[i][1]
+            if n is None:
+                features, values, gap, rss, shift = self.between_gap(outcome, squares, i, lane_of)
             else:
-                places, values, c, rss, top, h, off = proof(i)
-            kappa = certificate.scale(self.l1[i], top)
-            gap = certificate.gap(
-                sample.features[places], values, c, self.l1[i], self.l2[i], self.factor1, self.factor2,
-                self.loss_part(i, kappa, rss, off), kappa, h, off, self.norm,
-            )  # fmt: skip
+                gap, rss, shift = max(gaps[n], 0.0), squares[n], outcome.shift[n]
             if gap == np.inf:  # zero is a dual point too, worth nothing
-                gap = 0.5 * rss + self.penalty(sample.features[places], values, self.l1[i], self.l2[i])
+                gap = 0.5 * rss + self.penalty(features, values, self.l1[i], self.l2[i])
             at = self.report[self.k + i]
             bound = self.task.tol if at >= 0 else max(self.task.tol, LOOSE)
             spent = self.carried + self.steps[i] >= self.task.max_iter
             if gap > bound * self.null and (len(missed) or self.polished < POLISHES and not spent):
                 break
-            self.accept(at, i, gap, rss)
-            last = lane_of.get(i, last)
+            self.carried += self.steps[i]
+            if at >= 0:
+                self.accept(at, i, features, values, gap, rss, shift)
+            last = n if n is not None else last
             accepted += 1
         if last is not None and not sample.complete:
-            self.remember(outcome, last)
+            before = self.lanes[last - 1] if last > 0 else None
+            higher = self.alpha if before is None else self.ladder[self.k + before]
+            parts = outcome.follow(last, higher - self.ladder[self.k + self.lanes[last]])
         self.k += accepted
         if accepted:
             self.alpha = self.ladder[self.k - 1]
@@ -427,28 +446,42 @@ class Run:
             self.polished = 0
             self.gamma = max(0.1, 0.8 * self.gamma)
             self.reach = min(64, self.reach + self.reach // 2)
-        self.solved = None
+        self.solved = self.index = self.value = self.used = None
+        return parts
 
     def penalty(self, features, values, l1, l2):
         """Of coefficients with these penalties."""
         f1, f2 = (1.0 if factor is None else factor[features] for factor in (self.factor1, self.factor2))
         return float((l1 * f1 * np.abs(values) + 0.5 * l2 * f2 * values**2).sum())
 
-    def loss_part(self, i, kappa, squares, off):
-        """What the loss adds to the gap of solution i, its dual point scaled by kappa."""
-        return certificate.squared_part(kappa, squares, off)
+    def loss_parts(self, kappa, squares, off):
+        """What the loss adds to the gaps of the lanes' solutions (k,), their dual points scaled by kappa (k,)."""
+        return 0.5 * (1.0 - kappa) ** 2 * squares + 0.5 * kappa * (2.0 - kappa) * off
 
-    def mean_proof(self, i, before, after):
-        """What `proof` says of a solution between two others with the same signed support."""
-        places, v0, c0, rss0, top0, h0, _ = before
-        _, v1, c1, rss1, top1, h1, _ = after
+    def between_gap(self, outcome, squares, i, lane_of):
+        """(features, coefficients, gap, r'r / S, shift) of solution i, between two with lanes and its signed support.
+
+        It is their mean, and replaced by that.
+        """
         first, last = self.inner[i]
         t = (self.l1[i] - self.l1[first]) / (self.l1[last] - self.l1[first])
-        step = v1 - v0
+        (places, v0), (_, v1), ends = self.solved[first], self.solved[last], [lane_of[first], lane_of[last]]
+        features, step = self.sample.features[places], v1 - v0
+        c0, c1 = (outcome.gradient(n, features) for n in ends)
         bend = (step * (self.sample.gram[np.ix_(places, places)] * step).sum(axis=1)).sum()
-        rss = (1 - t) * rss0 + t * rss1 - t * (1 - t) * bend
-        mean = [a + t * (b - a) for a, b in ((v0, v1), (c0, c1), (top0, top1), (h0, h1))]
-        return places, mean[0], mean[1], rss, mean[2], mean[3], 0.0
+
+        def mean(a, b):
+            return a + t * (b - a)
+
+        rss = mean(*squares[ends]) - t * (1 - t) * bend
+        values, top = mean(v0, v1), mean(*outcome.largest[ends])
+        kappa = certificate.scale(self.l1[i], top)
+        gap = certificate.gap(
+            features, values, mean(c0, c1), self.l1[i], self.l2[i], self.factor1, self.factor2,
+            certificate.squared_part(kappa, rss, 0.0), kappa, mean(*outcome.conjugate[ends]), 0.0, self.norm,
+        )  # fmt: skip
+        self.solved[i] = places, values
+        return features, values, gap, rss, self.level_of(places, values)
 
     def projection(self, c, places, values, lane):
         """(features, held, d'd / S): unpenalised features that a dual point must be orthogonal to, and what that takes.
@@ -474,7 +507,7 @@ class Run:
         return np.flatnonzero(~held), held
 
     def free_part(self, c, places, values, lane):
-        """(conjugate, off, projected): what the unpenalised features add to a certificate; `c` is their gradient."""
+        """(conjugate, d'd / S, projected): what unpenalised features add to a certificate; `c` is their gradient."""
         inside, held, off = self.projection(c, places, values, lane)
         more = 0.0
         if held.any():
@@ -483,42 +516,27 @@ class Run:
             more = float((np.abs(c) + np.sqrt(off) * self.norm[at]) @ edge)
         return more, off, self.free[inside]
 
-    def accept(self, at, i, gap, rss):
-        """Put solution i down as the answer for alpha number `at` (negative: a step on the way); returns if it did.
+    def accept(self, at, i, features, values, gap, rss, shift):
+        """Put solution i down as the answer for alpha number `at`; returns whether it is.
 
         Where rounding has run away with it, the null model is a better one: its gap is at most its objective.
         """
-        self.carried += self.steps[i]
-        if at < 0:
-            return True
-        places, values = self.solved[i]
         sound = rss <= RUNAWAY * 2.0 * self.constant_objective
         if not sound:
             (places, values), gap, rss = self.null_model, self.null, 2.0 * self.null
-        self.support = len(places)
+            features, shift = self.sample.features[places], self.level_of(places, values)
+        self.support = len(features)
         if self.task.dfmax is not None and at > 0 and self.stopped is None:
             used = values != 0
             if len(self.free):
-                used &= self.factor1[self.sample.features[places]] > 0
+                used &= self.factor1[features] > 0
             if used.sum() > self.task.dfmax:
                 self.stopped = at
         self.gaps[at], self.explained[at] = gap, 1.0 - rss / (2.0 * self.constant_objective)
         self.n_iter[at], self.carried = self.carried, 0
-        self.pieces.append((self.sample.features[places], values.copy()))  # not what a round had room for
-        self.intercepts[at] -= self.level_of(places, values)
+        self.pieces.append((features, values))
+        self.intercepts[at] -= shift
         return sound
-
-    def remember(self, outcome, last):
-        """Keep the gradient at the last accepted lane, its residual, and the gradient's change by alpha."""
-        residual, now = outcome.last_known(last)
-        alpha = self.ladder[self.k + self.lanes[last]]
-        if last > 0:  # the change of late: that over a whole round leads astray
-            before, higher = outcome.about(last - 1), self.ladder[self.k + self.lanes[last - 1]]
-        else:
-            before, higher = self.gradient, self.alpha
-        if higher > alpha:
-            self.slope = (before - now) / (higher - alpha)
-        self.anchor, self.gradient = residual, now
 
     # ------------------------------------------------------------------ gaps that rounding of the Gram matrix leaves
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..design import as_design
+from ..design.blocks import do_all
 from ..design.packs import full_gram
-from ..kernels.panels import mirror
 
 SPOTS = 16  # columns on which a given Gram matrix is checked
 ROUGHLY = 1e-5  # of the size of the columns: a difference that rounding in float32 explains
@@ -62,9 +62,19 @@ class Sample:
 
     def add(self, new):
         """Bring in the features `new`, none of which is in yet."""
+        do_all(self.look_at(new), self.jobs)
+        do_all(self.take_in(), self.jobs)
+
+    def look_at(self, new):
+        """The first half of `add`: what is to be done before the second."""
+        self.new = np.ascontiguousarray(new, dtype=np.intp)
+        self.moments, parts = self.design.moment_parts(self.new, self.weights, self.total, self.centred, self.jobs)
+        return parts
+
+    def take_in(self):
+        """The second half: what is to be done before the features can be used."""
+        new, (mean, square, raw) = self.new, self.moments
         m, k = len(self.features), len(new)
-        new = np.ascontiguousarray(new, dtype=np.intp)
-        mean, square, raw = self.design.moments(new, self.weights, self.total, self.centred, self.jobs)
         self.features = np.concatenate([self.features, new])
         self.place[new] = np.arange(m, m + k, dtype=np.int32)
         self.mean = np.concatenate([self.mean, mean])
@@ -73,9 +83,9 @@ class Sample:
         self.constant = np.concatenate([self.constant, is_constant(square, raw)])
         self.norm = np.concatenate([self.norm, np.where(self.constant[m:], 0.0, square / self.total)])
         if self.gram is not None:
-            self.add_gram(new)
-        else:
-            self.pack(new, mean)
+            return self.gram_parts(k)
+        self.pack(new, mean)
+        return []
 
     def pack(self, new, mean):
         """Copy the last features, `new`, to `columns`, unless they can be read where they are."""
@@ -150,18 +160,17 @@ class Sample:
         """Keep a Gram matrix from here on."""
         if self.gram is None:
             self.gram = np.empty((0, 0))
-            self.add_gram(self.features)
+            do_all(self.gram_parts(len(self.features)), self.jobs)
 
-    def add_gram(self, new):
-        """Gram columns of the last features, `new`."""
-        k = len(new)
-        m = len(self.features) - k
-        if m + k > len(self.gram):
-            size = m + k if m + k == self.design.p else min(self.design.p, max(m + k, 2 * len(self.gram)))
-            gram = np.empty((size, size))
+    def gram_parts(self, k):
+        """The parts that bring the last k features into the Gram matrix, for which there is room now."""
+        size = len(self.features)
+        if size > len(self.gram):
+            m, most = size - k, size if size == self.design.p else min(self.design.p, max(size, 2 * len(self.gram)))
+            gram = np.empty((most, most))
             gram[:m, :m] = self.gram[:m, :m]
             self.gram = gram
-        grow_gram(self.gram, self.design, self.features, k, self.mean, self.weights, 1.0 / self.total, self.jobs)
+        return self.design.gram_parts(self.gram, self.features, k, self.mean, self.weights, 1.0 / self.total, self.jobs)
 
 
 def is_constant(square, raw):
@@ -192,25 +201,6 @@ def find_spreads(samples):
             _, sums, raws = design.moments(poor, sample.weights, sample.total, True, jobs)
             variance[poor] = np.where(is_constant(sums, raws), 0.0, sums) / sample.total
             sample.spread = np.sqrt(variance)
-
-
-def grow_gram(gram, design, features, k, means, weights, scale, jobs):
-    """Rows and columns of a Gram matrix for the last k of its features, times `scale`."""
-    m, diagonal = len(features) - k, set()
-
-    def store(first, stop, start, part):
-        part *= scale
-        at, to = m + start, m + start + part.shape[1]
-        gram[first:stop, at:to] = part
-        above = min(stop, at)
-        if above > first:
-            gram[at:to, first:above] = part[: above - first].T
-        if stop > at:  # the diagonal block has both halves, which differ by rounding
-            diagonal.add((at, to))
-
-    design.gram_columns(features, features[m:], means, weights, store, jobs)
-    for at, to in diagonal:
-        mirror(gram, at, to)
 
 
 def with_room(columns, m, wanted):

@@ -93,10 +93,11 @@ def certify(design: Any, task: Task, alpha: float, coef: Floats, jobs: int = 1) 
         off[0] = np.sqrt(squared)
         at[np.isin(used, projected)] = 0.0
     largest, conjugate, missed = np.zeros(1), np.zeros(1), np.zeros(p, np.uint8)
-    certificate.scan(
-        C, 0, 0, 0, p, 1.0 / sample.total, l1, l2, run.factor1, run.factor2, task.lower, task.upper, run.norm, off,
-        np.zeros(p, np.int32), largest, conjugate, missed,
-    )  # fmt: skip
+    first = np.zeros(1, np.intp)
+    certificate.Scan(
+        C, first, first, 0, p, None, 1.0 / sample.total, l1, l2, run.factor1, run.factor2, task.lower, task.upper,
+        run.norm, off, np.zeros(p, np.int32), largest, conjugate, missed,
+    ).do()  # fmt: skip
     kappa = certificate.scale(l1[0], largest[0])
     gap = certificate.gap(
         used, coef[used], at, l1[0], l2[0], run.factor1, run.factor2,

@@ -332,7 +332,7 @@ class ByFeatures(System):
         step = -(-n // (MOST_BLOCKS * ROWS_AT_ONCE)) * ROWS_AT_ONCE
 
         def task(i):
-            room, work = aligned((len(rotation), ROWS_AT_ONCE, LANES)), None
+            room = aligned((len(rotation), ROWS_AT_ONCE, LANES))
             for first in range(i * step, min((i + 1) * step, n), ROWS_AT_ONCE):
                 rows = slice(first, min(first + ROWS_AT_ONCE, n))
                 X, Z = data.X[rows], room
@@ -344,9 +344,7 @@ class ByFeatures(System):
                     across = (X - mean if data.far else X).T
                     if len(X) < ROWS_AT_ONCE:
                         Z = aligned((len(rotation), len(X), LANES))
-                    if work is None:
-                        work = aligned(panels.correlate_work(across, None, len(rotation)))
-                    panels.correlate(across, None, 0, len(X), rotation, work, Z)
+                    panels.Correlate(panels.source(across, None), 0, len(X), rotation, Z).do()
                 products = [np.empty((len(A), Z.shape[1], LANES)) for A in (S, Q)]
                 panels.rotated_sums(Z, shift, None if root is None else root[rows], S, Q, *products)
                 take(rows, *products)

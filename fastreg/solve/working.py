@@ -4,14 +4,14 @@ import threading
 
 import numpy as np
 
-from ..design.blocks import parallel_for, watch
+from ..design.blocks import do_all, parallel_for, watch
 from ..design.dense import Dense
 from ..design.lines import ENTRY_WORK
 from ..kernels import working
 from ..kernels.columns import ColumnSet
 from ..kernels.residual import ResidualSet
 from .run import BUDGET
-from .sample import Sample, grow_gram, with_room
+from .sample import Sample, with_room
 
 PIECE = 400_000  # multiplications worth another thread's while
 BENT = ("squared_hinge", "huber")  # losses with rows without curvature
@@ -180,4 +180,5 @@ def grow_model(pool, model, count):
         model.table[MEANS, first : model.size] = moments(pool, features[first:], model)[0]
     design, numbers = pool.store.part(features)
     means = model.table[MEANS, : model.size]
-    grow_gram(model.gram, design, numbers, count, means, model.curvatures, 1.0 / pool.total, pool.jobs)
+    parts = design.gram_parts(model.gram, numbers, count, means, model.curvatures, 1.0 / pool.total, pool.jobs)
+    do_all(parts, pool.jobs)
