@@ -15,6 +15,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from fastreg.design import Dense, dense
 from fastreg.kernels import active as active_set
 from fastreg.kernels import certificate, factor, panels
+from fastreg.kernels.gram import GRAM_TILE, Gram, Moments, mirror, whole_gram
+from fastreg.kernels.matrix import source
 
 LAYOUTS = ["C", "F", "strided", "strided-F", "negative", "negative-F", "read-only"]
 DTYPES = [np.float64, np.float32]
@@ -66,7 +68,7 @@ def close(found, expected, size):
 
 
 def correlate(X, first, stop, R, out):
-    panels.Correlate(panels.source(X, None), first, stop, R, out).do()
+    panels.Correlate(source(X, None), first, stop, R, out).do()
 
 
 everywhere = pytest.mark.parametrize(("layout", "dtype", "lanes"), list(product(LAYOUTS, DTYPES, LANES)))
@@ -97,7 +99,7 @@ def test_correlate_some(layout, dtype, lanes):
         X, R = stored(rng.normal(size=(n, p)).astype(dtype), layout), rng.normal(size=(n, lanes))
         columns = rng.permutation(p)[: int(rng.integers(0, p + 1))].astype(np.intp)
         out = np.full((len(columns), lanes), UNTOUCHED)
-        panels.CorrelateSome(panels.source(X, None), columns, R, out).do()
+        panels.CorrelateSome(source(X, None), columns, R, out).do()
         close(out, X[:, columns].T.astype(float) @ R, np.abs(X[:, columns]).T.astype(float) @ np.abs(R))
 
 
@@ -138,12 +140,12 @@ def test_residuals(layout, dtype, lanes):
             W = rng.normal(size=(count, len(columns), lanes))
             R, sums = np.full((count, n, lanes), UNTOUCHED), np.empty((count, lanes))
             expected, total = reference.residuals(X, Y, target, columns, W, weights)
-            panels.Residuals(panels.source(X, None), 0, n, Y, target, columns, W, weights, R, sums).do()
+            panels.Residuals(source(X, None), 0, n, Y, target, columns, W, weights, R, sums).do()
             close(R, expected, 50.0)
             close(sums, total, 100.0 * n)
             first, stop = n // 3, n - n // 4
             R[:] = UNTOUCHED
-            panels.Residuals(panels.source(X, None), first, stop, Y, target, columns, W, weights, R, None).do()
+            panels.Residuals(source(X, None), first, stop, Y, target, columns, W, weights, R, None).do()
             close(R[:, first:stop], expected[:, first:stop], 50.0)
             assert np.all(R[:, :first] == UNTOUCHED)
             assert np.all(R[:, stop:] == UNTOUCHED)
@@ -241,9 +243,9 @@ def test_whole_gram(monkeypatch, layout, dtype, given, single):
         count, first = -(-m // 24), n // 3
         start, beside = count // 2, rng.normal(size=(2, n, 8))
         out, products = np.ones((count - start, count * 24, 24)), np.ones((2, (count - start) * 24, 8))
-        work = np.full((count, panels.GRAM_TILE, 24), np.nan)
+        work = np.full((count, GRAM_TILE, 24), np.nan)
         narrow = np.full(work.shape, np.nan, dtype=np.float32) if single else None
-        panels.whole_gram(X, shift, columns, means, level, root, beside, first, n, start, work, narrow, out, products)
+        whole_gram(X, shift, columns, means, level, root, beside, first, n, start, work, narrow, out, products)
         rounding = 1e8 if single else 1.0  # of a float, in those of a double, and somewhat more
 
         def agrees(found, A, B, times):
@@ -296,7 +298,7 @@ def test_rotated_sums(weighted):
 def test_gram(layout, dtype, lanes):
     for n, p, rng in shapes(5):
         X = stored((rng.normal(size=(n, p)) + 2.0).astype(dtype), layout)
-        rows, source = rng.permutation(p).astype(np.intp), panels.source(X, None)
+        rows = rng.permutation(p).astype(np.intp)
         start = p - int(rng.integers(1, min(2 * lanes, p) + 1))
         edges = sorted({0, int(rng.integers(0, p)), p})
         for weights, centred in product((None, rng.uniform(0, 2, n)), (False, True)):
@@ -304,7 +306,7 @@ def test_gram(layout, dtype, lanes):
             means = reference.moments(X, weights, rows, True)[0] if centred else np.zeros(p)
             gram = np.full((p + 1, p + 1), UNTOUCHED)
             for first, stop in pairwise(edges):
-                panels.Gram(source, weights, rows, means, first, stop, start, p, lanes, 0.5, gram).do()
+                Gram(source(X, None), weights, rows, means, first, stop, start, p, lanes, 0.5, gram).do()
             expected = 0.5 * reference.gram_columns(X, weights, rows, rows[start:], means, means[start:])
             close(gram[:p, start:p], expected, 40.0 * s.sum())
             assert_array_equal(gram[start:p, :p], gram[:p, start:p].T)
@@ -338,7 +340,7 @@ def test_moments(layout, dtype):
         for weights, centred in product((None, rng.uniform(0.1, 2, n)), (False, True)):
             total = float(n) if weights is None else float(weights.sum())
             out = np.empty((3, len(columns)))
-            panels.Moments(panels.source(X, None), weights, total, columns, centred, *out).do()
+            Moments(source(X, None), weights, total, columns, centred, *out).do()
             for found, expected in zip(out, reference.moments(X, weights, columns, centred), strict=True):
                 close(found, expected, 100.0 * max(total, 1.0))
 
@@ -348,7 +350,7 @@ def test_moments(layout, dtype):
 def test_moments_of_a_constant_column_have_a_square_of_exactly_zero(value, dtype):
     X = np.full((1000, 1), value, dtype=dtype)
     out = np.empty((3, 1))
-    panels.Moments(panels.source(X, None), None, 1000.0, np.zeros(1, np.intp), True, *out).do()
+    Moments(source(X, None), None, 1000.0, np.zeros(1, np.intp), True, *out).do()
     assert out[1, 0] == 0.0
     assert out[0, 0] == X[0, 0]
 
@@ -356,7 +358,7 @@ def test_moments_of_a_constant_column_have_a_square_of_exactly_zero(value, dtype
 def test_moments_keep_the_digits_of_a_column_far_from_zero():
     X = 1e8 + np.arange(500.0)[:, None] * 2.0**-10
     out = np.empty((3, 1))
-    panels.Moments(panels.source(X, None), None, 500.0, np.zeros(1, np.intp), True, *out).do()
+    Moments(source(X, None), None, 500.0, np.zeros(1, np.intp), True, *out).do()
     exact = np.arange(500.0) * 2.0**-10
     assert_allclose(out[0, 0], 1e8 + exact.mean(), rtol=1e-15)
     assert_allclose(out[1, 0], np.sum((exact - exact.mean()) ** 2), rtol=1e-12)
@@ -366,7 +368,7 @@ def test_mirror():
     G = np.random.default_rng(8).normal(size=(9, 9))
     expected = G.copy()
     expected[2:7, 2:7] = np.tril(G[2:7, 2:7]) + np.tril(G[2:7, 2:7], -1).T
-    panels.mirror(G, 2, 7)
+    mirror(G, 2, 7)
     assert_array_equal(G, expected)
 
 
@@ -694,6 +696,7 @@ import numpy as np
 from fastreg import fit_path
 from fastreg.design import Dense, dense
 from fastreg.kernels import factor, panels
+from fastreg.kernels.matrix import source
 from fastreg.solve.sample import Sample
 
 rng = np.random.default_rng(0)
@@ -703,11 +706,11 @@ for name, dtype, order in (("f64 F", "f8", "F"), ("f64 C", "f8", "C"), ("f32 F",
     for lanes in (8, 24):
         R = np.random.default_rng(2).normal(size=(2, 397, lanes))
         out = np.empty((2, 67, lanes))
-        panels.Correlate(panels.source(X, None), 0, 67, R, out).do()
+        panels.Correlate(source(X, None), 0, 67, R, out).do()
         found[f"correlate {name} {lanes}"] = out
         columns, W = np.arange(0, 67, 3), np.random.default_rng(3).normal(size=(2, 23, lanes))
         Y, target = np.random.default_rng(4).normal(size=(2, 397)), np.arange(2 * lanes).reshape(2, lanes) % 3 - 1
-        panels.Residuals(panels.source(X, None), 0, 397, Y, target, columns, W, None, R, None).do()
+        panels.Residuals(source(X, None), 0, 397, Y, target, columns, W, None, R, None).do()
         found[f"residuals {name} {lanes}"] = R
     sample = Sample(Dense(X), None, True, 1)
     sample.add(np.arange(67))

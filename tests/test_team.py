@@ -13,6 +13,7 @@ from fastreg.design import blocks
 from fastreg.design.blocks import team_of
 from fastreg.kernels import losses, panels
 from fastreg.kernels.columns import PARTS, ColumnSet
+from fastreg.kernels.matrix import source
 from fastreg.kernels.model import Model
 from fastreg.kernels.newton import DONE, WANTS_MINIMUM, WANTS_MODEL, Newton
 from fastreg.kernels.parts import Team, do_all
@@ -121,10 +122,10 @@ def test_helpers_go_where_no_more_of_them_can_be_had(monkeypatch):
 def long_parts(count, n=2_000, p=600):
     """Parts of a millisecond or more, and what they write: R[k] = -p k."""
     X, R = np.ones((n, p)), np.full((count, n, 8), np.nan)
-    source, columns, target = panels.source(X, None), np.arange(p), np.full((1, 8), -1)
+    columns, target = np.arange(p), np.full((1, 8), -1)
     some = (np.full((1, p, 8), float(k)) for k in range(count))
     parts = [
-        panels.Residuals(source, 0, n, np.zeros((1, n)), target, columns, W, None, R[k : k + 1], None)
+        panels.Residuals(source(X, None), 0, n, np.zeros((1, n)), target, columns, W, None, R[k : k + 1], None)
         for k, W in enumerate(some)
     ]
     return parts, R
@@ -194,14 +195,13 @@ def test_a_machine_without_teams_gives_the_same_bits(monkeypatch):
 def test_a_model_that_grows_large_gives_its_gram_matrix_up(monkeypatch):
     monkeypatch.setattr(glm, "LARGE", 30)
     sizes = {False: [], True: []}  # of models with a Gram matrix, and without one
-    descend = glm.GlmRun.descend
+    solve = glm.GlmRun.solve
 
-    def noting(run, *arguments):
-        steps = descend(run, *arguments)
+    def noting(run, jobs):
+        solve(run, jobs)
         sizes[run.model.without_gram].append(run.model.size)
-        return steps
 
-    monkeypatch.setattr(glm.GlmRun, "descend", noting)
+    monkeypatch.setattr(glm.GlmRun, "solve", noting)
     X, y = words(2_000, 600, 0.05)
     path = fit_path(X, (y > 0).astype(float), loss="logistic", alphas=30, eps=0.02)
     assert path.n_nonzero[-1] > 100 and path.relative_gaps.max() <= 1e-10

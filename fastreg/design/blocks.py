@@ -16,7 +16,7 @@ from ..kernels import parts as kernel_parts
 from ..kernels.parts import Team
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from .._types import Floats
@@ -67,9 +67,9 @@ def parallel_for(task: Callable[[int], Any], count: int, jobs: int) -> None:
     The first exception stops the handing out of blocks, those of loops within a block too, and is raised here once the
     running ones are done.
     """
-    helpers = min(jobs, count) - 1
+    others = min(jobs, count) - 1
     above = getattr(_local, "stop", None)  # of the loop that this one is a block of, in a helper
-    if helpers <= 0:
+    if others <= 0:
         for k in range(count):
             if above is not None and above.is_set():
                 raise Cancelled
@@ -89,13 +89,19 @@ def parallel_for(task: Callable[[int], Any], count: int, jobs: int) -> None:
             raise
 
     def join_in() -> None:
-        _local.stop = stop
+        before, team = getattr(_local, "stop", None), getattr(_local, "team", None)
+        _local.stop, _local.team = stop, None  # the team is at work on this loop
         try:
             work()
         finally:
-            _local.stop = None
+            _local.stop, _local.team = before, team
 
-    futures = [_executor().submit(join_in) for _ in range(helpers)]
+    if getattr(_local, "team", None) is not None:
+        calls = [kernel_parts.Call(join_in) for _ in range(others + 1)]
+        kernel_parts.do_all([*calls], _local.team, watch, stop.set)
+        raise_first(call.error for call in calls)
+        return
+    futures = [_executor().submit(join_in) for _ in range(others)]
     try:
         work()
     finally:
@@ -104,6 +110,11 @@ def parallel_for(task: Callable[[int], Any], count: int, jobs: int) -> None:
         except BaseException:
             stop.set()
             raise
+    raise_first(errors)
+
+
+def raise_first(errors: Iterable[BaseException | None]) -> None:
+    """Raise one of the errors, if there are any: rather one that is not but Cancelled."""
     for error in sorted(errors, key=lambda error: isinstance(error, Cancelled)):
         if error is not None:
             raise error
@@ -115,6 +126,9 @@ def team_of(jobs: int, most: int = MOST_IN_TEAM) -> Iterator[Team | None]:
     if jobs <= 1:
         yield None
         return
+    if jobs <= most and getattr(_local, "team", None) is not None:  # who stands by anyway
+        yield _local.team
+        return
     team, futures = Team(), []
     try:  # an interrupt may come before all are there
         for _ in range(min(jobs, most) - 1):
@@ -123,8 +137,7 @@ def team_of(jobs: int, most: int = MOST_IN_TEAM) -> Iterator[Team | None]:
     finally:
         team.close()
         for future in futures:
-            if not future.cancel():
-                future.result()
+            future.cancel()
 
 
 @contextlib.contextmanager

@@ -5,6 +5,8 @@ import threading
 import numpy as np
 
 from ..kernels import panels
+from ..kernels.gram import GRAM_TILE, Gram, Moments, whole_gram
+from ..kernels.matrix import source
 from .blocks import OVERFLOW, aligned, do_all, parallel_for
 from .packs import Halves
 
@@ -16,14 +18,15 @@ TILE_BYTES = 1 << 20  # of rows that stay in L2
 GRAM_ROWS_PER_BLOCK = 480  # these rows of a result ...
 GRAM_PANELS = 5  # ... and so many panels of columns meet in L2
 FEW_COLUMNS = 16  # up to so many, or if they can be read where they are,
-FEW_IN_PLACE = 240  # so many, panels of columns as they come, eight wide at the end
+FEW_IN_PLACE = 240  # so many, panels of columns as they come, eight wide at the end;
+WHOLE_WORK = 4e8  # or in place for so many multiplications: `Model` makes such matrices too, to the same bits
 TALL = 16  # rows a column from which on they are packed once for the whole Gram matrix ...
 FEW_PANELS = 43  # of columns: so many in pieces of rows side by side, more of them in groups of columns
 SHORT_WORK = 1 << 23  # multiplications that are done before another thread is awake
 MOST_PIECES = 16  # side by side ...
 PIECE_WORK = 1 << 27  # ... of so many multiplications at least ...
 PIECE_BYTES = 64 << 20  # ... and with results of so many bytes in all
-TASK_WORK = 1 << 34  # multiplications of one call: an interrupt has to wait for it
+TASK_WORK = 1 << 32  # multiplications of one call: an interrupt has to wait for it
 LARGE_MEAN = 1e3  # standard deviations
 
 
@@ -65,7 +68,7 @@ class Dense:
     @property
     def source(self):
         """X as kernels read it."""
-        return panels.source(self.X, self.shift)
+        return source(self.X, self.shift)
 
     def correlate(self, R, out, jobs=1):
         """out <- X'R for panels R (panels, n, lanes), out (panels, p, lanes) or (panels * lanes, p, 1)."""
@@ -163,7 +166,7 @@ class Dense:
         """
         in_place = self.X.dtype == np.float64 and self.X.strides[0] == 8 and self.shift is None
         few, m = FEW_IN_PLACE if in_place else FEW_COLUMNS, len(rows)
-        if m == k > few and self.n >= TALL * k:
+        if m == k > few and self.n >= TALL * k and (k * k * self.n > WHOLE_WORK or not in_place):
             halves = Halves(gram, 0, scale)
             self.whole_gram(rows, means, halves.store, root=None if weights is None else np.sqrt(weights), jobs=jobs)
             halves.close()
@@ -181,9 +184,7 @@ class Dense:
             step = -(-stop // max(1, blocks))
             for first in range(0, stop, step):
                 parts.append(
-                    panels.Gram(
-                        source, weights, rows, means, first, min(first + step, stop), start, stop, lanes, scale, gram
-                    )
+                    Gram(source, weights, rows, means, first, min(first + step, stop), start, stop, lanes, scale, gram)
                 )
             start = stop
         return parts
@@ -214,16 +215,16 @@ class Dense:
         pieces = 1 << (pieces.bit_length() - 1)  # as many for each of two, four, eight threads
         sums = [zeros(*group, pieces) for group in groups]
         step = min(TASK_WORK // (24 * width * size), -(-self.n // pieces))
-        step = max(1, -(-step // panels.GRAM_TILE)) * panels.GRAM_TILE
+        step = max(1, -(-step // GRAM_TILE)) * GRAM_TILE
         rooms = threading.local()
 
         def add(group, piece, first):
             (start, stop), last = groups[group], min(first + step, self.n)
             if not hasattr(rooms, "tile"):  # one for each thread: fresh memory has to be cleared
-                rooms.tile = aligned((count, panels.GRAM_TILE, 24))
-                rooms.narrow = aligned((count, panels.GRAM_TILE, 12)).view(np.float32) if single else None
+                rooms.tile = aligned((count, GRAM_TILE, 24))
+                rooms.narrow = aligned((count, GRAM_TILE, 12)).view(np.float32) if single else None
             gram, products = sums[group]
-            panels.whole_gram(
+            whole_gram(
                 self.X, self.shift, columns, means, level, root, beside, first, last, start,
                 rooms.tile[:stop], rooms.narrow[:stop] if single else None, gram[piece], products[piece],
             )  # fmt: skip
@@ -288,7 +289,7 @@ class Dense:
         out, source = np.empty((3, len(columns))), self.source
         step = max(8, min(512, 2_000_000 // max(1, self.n) // 8 * 8))
         return out, [
-            panels.Moments(
+            Moments(
                 source, weights, total, columns[first : first + step], centred, *out[:, first : first + step]
             )
             for first in range(0, len(columns), step)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..kernels.panels import mirror
+from ..kernels.gram import mirror
 from .blocks import do_all
 
 

@@ -17,6 +17,7 @@ cdef class Model:
     cdef readonly double sum            # of the curvatures
     cdef double entries                 # of the columns
     cdef double work, copy_work
+    cdef readonly int failed            # whether there was no memory for it
     cdef Py_ssize_t n, capacity
     cdef unsigned long long seed
     cdef double* h                      # (n,) curvatures
@@ -31,11 +32,13 @@ cdef class Model:
     cdef double* G
     cdef Py_ssize_t ld
 
+    cdef void make_room(self, Py_ssize_t size) noexcept nogil
     cdef void clear(self, bint without_gram) noexcept nogil
     cdef bint bend(self, const double* h, const double* s) noexcept nogil
     cdef void take_in(self, const Features* x, const int* number, const int* some, Py_ssize_t count) noexcept nogil
     cdef bint light(self, const int* number, const int* some, Py_ssize_t count, bint anew) noexcept nogil
     cdef void grow(self, Py_ssize_t count) noexcept nogil
+    cdef void tiled_columns(self, Py_ssize_t first) noexcept nogil
     cdef void packed_columns(self, Py_ssize_t first, Py_ssize_t last) noexcept nogil
     cdef void sparse_columns(self, Py_ssize_t first, Py_ssize_t last) noexcept nogil
     cdef void store(self, Py_ssize_t first, Py_ssize_t last, const double* sums) noexcept nogil

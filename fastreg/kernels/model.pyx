@@ -10,8 +10,9 @@ import numpy as np
 
 from ._simd cimport Matrix, simd
 from .active cimport ActiveSet
-from .columns cimport ColumnSet, Columns, dot, entries_of, entry_row, entry_value, start_of, stop_of
+from .columns cimport ColumnSet, Columns, correlate, dot, entries_of, entry_row, entry_value, start_of, stop_of
 from .features cimport Features, point_to, widened
+from .gram cimport gram_block
 
 cdef enum:
     TILE = 128                  # rows of packed columns that stay in L1 while they meet
@@ -19,12 +20,15 @@ cdef enum:
     REALS = 9                   # rows of the table
     INTEGERS = 2
     MORE = 64                   # features that there is room for at least
+    MOST_PANELS = 5             # of new columns, and
+    MOST_ROWS = 480             # of the Gram matrix, that are best made together
 
 cdef double FLOOR = 1e-6        # of the mean curvature: rows with less count with so much in a model
 cdef double BLOCKED = 8.0       # multiplications of a Gram matrix in the time of one of a product
 cdef double REBUILT = 3.0       # products in the time of a new model that has no Gram matrix
 cdef double CACHED = 1 << 18    # entries of X that stay in the cache from product to product
-cdef double LIGHT = 4e6         # multiplications for new columns that are not worth the caller's while
+cdef double LIGHT = 4e6         # multiplications for new columns that are not worth the caller's while,
+cdef double HEAVY = 4e8         # or if nobody is there who could help
 cdef double FULL = 0.5          # share of entries from which on the mean is taken off a sparse column itself
 
 
@@ -60,7 +64,7 @@ cdef class Model:
         self.seed, self.work, self.copy_work = seed, work, copy_work
         self.active = ActiveSet(seed, most)
         self.h, self.panel, self.held = &h[0], &panel[0, 0], {"h": h, "panel": panel}
-        self.size = self.capacity = self.ld = 0
+        self.size = self.capacity = self.ld = self.failed = 0
         self.gram = np.empty((0, 0))
 
     @property
@@ -95,6 +99,15 @@ cdef class Model:
         self.gram[: self.size, : self.size] = before[: self.size, : self.size]
         cdef double[:, ::1] gram = self.gram
         self.G, self.ld = &gram[0, 0], size
+
+    cdef void make_room(self, Py_ssize_t size) noexcept nogil:
+        """As `reserve_gram`; where there is no memory, the model has `failed`."""
+        if size > self.ld:
+            with gil:
+                try:
+                    self.reserve_gram(size)
+                except MemoryError:
+                    self.failed = True
 
     def features(self):
         """(places (k,), numbers (k,)) of the features."""
@@ -153,8 +166,6 @@ cdef class Model:
         cdef Py_ssize_t size = count if anew else self.size + count, k
         cdef double entries = 0.0 if anew else self.entries, more
         cdef const Columns* x = &self.columns.x
-        if size > min(self.capacity, self.ld):
-            return False
         for k in range(count):
             if x.packed == NULL:
                 more = stop_of(x, number[some[k]]) - start_of(x, number[some[k]])
@@ -162,12 +173,15 @@ cdef class Model:
                     return False
                 entries += more
         if x.packed != NULL:
-            return <double>count * size * self.n <= LIGHT
+            return <double>count * size * self.n <= (LIGHT if x.team != NULL else HEAVY)
         return (count + LANES - 1) // LANES * (LANES * entries) <= LIGHT
 
     cdef void grow(self, Py_ssize_t count) noexcept nogil:
         """Means and Gram columns of the last features."""
         cdef Py_ssize_t first = self.size - count, k, last
+        if self.columns.x.packed != NULL and <double>count * self.size * self.n > LIGHT:
+            self.tiled_columns(first)
+            return
         for k in range(first, self.size if self.centred else first):
             self.means[k] = dot(&self.columns.x, self.numbers[k], self.h) / self.sum
         while first < self.size:
@@ -177,6 +191,30 @@ cdef class Model:
             else:
                 self.sparse_columns(first, last)
             first = last
+
+    cdef void tiled_columns(self, Py_ssize_t first) noexcept nogil:
+        """Those from `first` on, of packed columns, in blocks; the bits are those of `Dense.gram_parts`."""
+        cdef Matrix M = Matrix(
+            <const char*>self.columns.x.packed, self.n, 0, sizeof(double), self.n * sizeof(double), 0, NULL
+        )
+        cdef Py_ssize_t start = first, stop, row
+        cdef int lanes
+        if self.centred:
+            correlate(&self.columns.x, self.numbers + first, <int>(self.size - first), self.h, self.means + first)
+        for row in range(first, self.size):
+            self.means[row] /= self.sum
+        while start < self.size:
+            lanes = 24 if self.size - start > 16 else 8
+            stop = (self.size - start) // lanes
+            stop = min(start + lanes * max(<Py_ssize_t>1, min(stop, <Py_ssize_t>MOST_PANELS)), self.size)
+            row = 0
+            while row < stop:
+                self.failed |= gram_block(
+                    &M, self.h, self.index, self.means, row, min(row + MOST_ROWS, stop), start, stop, lanes,
+                    1.0 / self.total, self.G, self.ld,
+                )
+                row += MOST_ROWS
+            start = stop
 
     cdef void packed_columns(self, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
         cdef Matrix M = Matrix(

@@ -3,10 +3,12 @@ from numpy.typing import NDArray
 
 from fastreg._types import Floats
 from fastreg.kernels.model import Model
+from fastreg.kernels.parts import Part
 
 DONE: int
 WANTS_MODEL: int
 WANTS_MINIMUM: int
+WANTS_PLACE: int
 ROW: float
 SAFE_SHARE: float
 SHORT_STEP: float
@@ -54,9 +56,7 @@ class Newton:
     def look_at(self, places: NDArray[np.int32] | None) -> None: ...
     def take_stock(self) -> None: ...
     def gap_at(self, places: NDArray[np.int32] | None, l1: float, l2: float) -> float: ...
-    def note(self, alpha: float) -> None: ...
     def forget(self) -> None: ...
-    def follow(self, alpha: float, l1: float, l2: float) -> None: ...
     def near_to(self, l1: float) -> NDArray[np.int32]: ...
     def begin(
         self, l1: float, l2: float, goal: float, most: int, only: NDArray[np.int32] | None, everything: bool
@@ -65,3 +65,29 @@ class Newton:
     def drop_model(self, places: NDArray[np.int32] | None = None) -> None: ...
     def open(self) -> None: ...
     def renew(self) -> bool: ...
+
+class Descents(Part):
+    @property
+    def carried(self) -> int: ...
+    @property
+    def done(self) -> int: ...
+    @property
+    def wish(self) -> int: ...
+    def __init__(
+        self,
+        newton: Newton,
+        alphas: Floats,
+        l1: Floats,
+        l2: Floats,
+        between: NDArray[np.uint8],
+        goal: float,
+        max_iter: int,
+        carried: int,
+        patience: int,
+        placed: int,
+        index: NDArray[np.int32],
+        value: Floats,
+        stops: NDArray[np.intp],
+        steps: NDArray[np.int64],
+        levels: Floats,
+    ) -> None: ...

@@ -10,6 +10,7 @@ from .columns cimport ColumnSet, accumulate, combine, correlate
 from .features cimport Features, gap_parts, point_to, stretch_of, widened
 from .losses cimport Change, Rows, diverge, everywhere, search
 from .model cimport Model
+from .parts cimport Part
 
 import numpy as np
 
@@ -17,9 +18,11 @@ cdef enum:                      # what `go` comes back for:
     NOTHING                     # the end,
     MODEL                       # a model of the features `wanted`,
     MINIMUM                     # the minimum of a model without a Gram matrix,
-    PAUSE                       # a look at the keyboard
+    PAUSE                       # a look at the keyboard; `Descents` also for
+    PLACE                       # the point to start from, and before
+    START
 
-DONE, WANTS_MODEL, WANTS_MINIMUM = NOTHING, MODEL, MINIMUM
+DONE, WANTS_MODEL, WANTS_MINIMUM, WANTS_PLACE = NOTHING, MODEL, MINIMUM, PLACE
 
 cdef enum:                      # what comes next
     JUDGE, CHOOSE, BEGIN, RESUME, STEP, MOVE, END
@@ -237,7 +240,7 @@ cdef class Newton:
 
     # ---------------------------------------------------------------- from one alpha to the next
 
-    def note(self, double alpha):
+    cdef void note(self, double alpha) noexcept nogil:
         """Keep the solution at hand for `follow`."""
         self.newest = 1 - self.newest
         memcpy(self.trail + self.newest * self.capacity, self.x.w, self.known * sizeof(double))
@@ -249,17 +252,16 @@ cdef class Newton:
         """What has been noted."""
         self.trailing = 0
 
-    def follow(self, double alpha, double l1, double l2):
+    cdef void follow(self, double alpha, double l1, double l2) noexcept nogil:
         """Go along the line through the last two solutions, signs kept, if that is better than to stay.
 
         Then, or before, lists the features that are not far from leaving zero.
         """
-        with nogil:
-            self.l1, self.l2 = l1, l2
-            self.list_near()
-            if self.trailing == 2 and l1 > 0.0 and self.go_along(alpha):
-                self.list_near()                 # at the gradients of before
-            self.look(self.near, self.count_near)
+        self.l1, self.l2 = l1, l2
+        self.list_near()
+        if self.trailing == 2 and l1 > 0.0 and self.go_along(alpha):
+            self.list_near()                     # at the gradients of before
+        self.look(self.near, self.count_near)
 
     def near_to(self, double l1):
         """(k,) the features that are not far from leaving zero."""
@@ -326,14 +328,18 @@ cdef class Newton:
         `everything` is to be looked at from the start.
         """
         cdef Py_ssize_t k
-        self.l1, self.l2, self.goal, self.most_steps = l1, l2, goal, most
-        self.restricted, self.all_near, self.sure = only is not None, everything, everything or only is not None
-        if only is not None:
+        self.restricted = only is not None
+        if self.restricted:
             memset(self.allowed, 0, self.known)
-            self.all_near, self.count_near = False, only.shape[0]
+            self.count_near = only.shape[0]
             for k in range(self.count_near):
                 self.near[k] = only[k]
                 self.allowed[only[k]] = True
+        self.get_ready(l1, l2, goal, most, everything)
+
+    cdef void get_ready(self, double l1, double l2, double goal, long most, bint everything) noexcept nogil:
+        self.l1, self.l2, self.goal, self.most_steps = l1, l2, goal, most
+        self.all_near, self.sure = everything and not self.restricted, everything or self.restricted
         self.steps, self.moved, self.phase = 0, True, JUDGE
         self.gap = self.gap_near()
 
@@ -351,6 +357,8 @@ cdef class Newton:
         cdef int wish
         with nogil:
             wish = self.advance()
+        if self.model.failed:
+            raise MemoryError
         return wish
 
     cdef int advance(self) noexcept nogil:
@@ -562,6 +570,9 @@ cdef class Newton:
             return False
         if not self.model.light(self.number, self.chosen, self.count_chosen, self.anew):
             return False
+        self.model.make_room(self.count_chosen + (0 if self.anew else self.model.size))
+        if self.model.failed:
+            return False
         if self.anew and not self.restart(False):
             return False
         self.take_in()
@@ -628,3 +639,89 @@ cdef class Newton:
             self.model.reserve_gram(size)
         self.take_in()
         return bends
+
+    cdef Py_ssize_t write(self, int* index, double* value) noexcept nogil:
+        """The features in use and their coefficients; returns how many."""
+        cdef Py_ssize_t j, count = 0
+        for j in range(self.known):
+            if self.x.w[j] != 0.0:
+                index[count], value[count] = <int>j, self.x.w[j]
+                count += 1
+        return count
+
+
+cdef class Descents(Part):
+    """Solutions for one pair of penalties after the other, `done` so far.
+
+    Where `wish` is not DONE, there is more to be done: first what it says, as after `Newton.go`, or for WANTS_PLACE a
+    move to the point from which alpha number `done` is to start; then this part once more.
+    """
+    cdef Newton newton
+    cdef const double[::1] alphas, l1, l2
+    cdef const unsigned char[::1] between
+    cdef double goal
+    cdef long max_iter, patience
+    cdef Py_ssize_t placed, arrived
+    cdef int[::1] index
+    cdef double[::1] value, levels
+    cdef Py_ssize_t[::1] stops
+    cdef long long[::1] steps
+    cdef bint begun
+    cdef readonly long carried
+    cdef readonly Py_ssize_t done
+    cdef readonly int wish
+
+    def __init__(
+        self,
+        Newton newton,
+        const double[::1] alphas,        # in   (L,)
+        const double[::1] l1,            # in   (L,)
+        const double[::1] l2,            # in   (L,)
+        const unsigned char[::1] between,  # in  (L,)  1: a step on the way, whose work counts for the alpha after it
+        double goal,                     # in   gap
+        long max_iter,                   # in   steps for an alpha, of which some have been
+        long carried,                    # in   made before,
+        long patience,                   # in   and now
+        Py_ssize_t placed,               # in   the caller says where the first ones start
+        int[::1] index,                  # out  (L known,)  features in use, solution after solution,
+        double[::1] value,               # out  (L known,)  and their coefficients
+        Py_ssize_t[::1] stops,           # out  (L + 1,)  where each solution ends
+        long long[::1] steps,            # out  (L,)
+        double[::1] levels,              # out  (L,)  intercepts
+    ):
+        self.newton, self.alphas, self.l1, self.l2, self.between = newton, alphas, l1, l2, between
+        self.goal, self.max_iter, self.carried, self.patience = goal, max_iter, carried, patience
+        self.placed, self.arrived, self.begun, self.done, self.wish = placed, -1, False, 0, START
+        self.index, self.value, self.stops, self.steps, self.levels = index, value, stops, steps, levels
+        stops[0] = 0
+
+    cdef int run(self) noexcept nogil:
+        cdef Py_ssize_t k
+        self.wish = NOTHING
+        while self.done < self.alphas.shape[0]:
+            k = self.done
+            if not self.begun:
+                if k < self.placed and self.arrived < k:
+                    self.arrived, self.wish = k, PLACE
+                    return 0
+                self.newton.follow(self.alphas[k], self.l1[k], self.l2[k])
+                self.newton.restricted = False
+                self.newton.get_ready(
+                    self.l1[k], self.l2[k], self.goal,
+                    min(self.patience, max(<long>0, self.max_iter - self.carried)), self.l1[k] == 0.0,
+                )
+                self.begun = True
+            self.wish = self.newton.advance()
+            if self.newton.model.failed:
+                return -1
+            if self.wish != NOTHING:
+                return 0
+            self.newton.note(self.alphas[k])
+            self.steps[k], self.levels[k] = self.newton.steps, self.newton.intercept
+            self.carried = self.carried + self.newton.steps if self.between[k] else 0
+            self.stops[k + 1] = self.stops[k] + self.newton.write(
+                &self.index[self.stops[k]], &self.value[self.stops[k]]
+            )
+            self.begun = False
+            self.done += 1
+        return 0

@@ -2,14 +2,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastreg._types import Floats, Reals
+from fastreg.kernels.matrix import Source
 from fastreg.kernels.parts import Part
 
-GRAM_TILE: int
 simd_level: str
-
-class Source: ...
-
-def source(X: Reals, shift: Floats | None) -> Source: ...
 
 class Correlate(Part):
     def __init__(self, source: Source, first: int, stop: int, R: Floats, out: Floats) -> None: ...
@@ -82,53 +78,6 @@ class WeightParts(Part):
     ) -> None: ...
 
 def weight_rows(R: Floats, first: int, stop: int, shift: Floats, weights: Floats | None, squares: Floats) -> None: ...
-
-class Gram(Part):
-    def __init__(
-        self,
-        source: Source,
-        weights: Floats | None,
-        rows: NDArray[np.intp],
-        means: Floats,
-        first: int,
-        stop: int,
-        start: int,
-        end: int,
-        lanes: int,
-        scale: float,
-        gram: Floats,
-    ) -> None: ...
-
-def whole_gram(
-    X: Reals,
-    shift: Floats | None,
-    columns: NDArray[np.intp],
-    means: Floats,
-    level: Floats | None,
-    root: Floats | None,
-    right: Floats,
-    first: int,
-    stop: int,
-    start: int,
-    work: Floats,
-    single: NDArray[np.float32] | None,
-    out: Floats,
-    products: Floats,
-) -> None: ...
 def rotated_sums(
     Z: Floats, centre: Floats, root: Floats | None, S: Floats, Q: Floats, linear: Floats, square: Floats
 ) -> None: ...
-def mirror(gram: Floats, first: int, stop: int) -> None: ...
-
-class Moments(Part):
-    def __init__(
-        self,
-        source: Source,
-        weights: Floats | None,
-        total: float,
-        columns: NDArray[np.intp],
-        centred: bool,
-        mean: Floats,
-        square: Floats,
-        raw: Floats,
-    ) -> None: ...

@@ -7,11 +7,13 @@ cdef extern from "team.h" nogil:
     enum: FR_TEAMS
     void help_out "fr_team_help"(TeamState* team)
     void set_open "fr_team_open"(TeamState* team, int open)
+    void begin_parts "fr_team_begin"(TeamState* team, Task task, void* context, int parts)
+    bint end_parts "fr_team_end"(TeamState* team, int parts, double seconds)
     void set_flag "fr_set"(int* flag)
     bint is_set "fr_is_set"(int* flag)
     double seconds "fr_seconds"()
 
-cdef double PAUSE = 0.05        # seconds after which no more parts are taken, until the caller has looked around
+cdef double PATIENCE = 0.05     # seconds after which no more parts are taken, until the caller has looked around
 
 cdef enum:
     MOST = 1 << 15              # parts at a time
@@ -54,6 +56,23 @@ cdef class Part:
             raise MemoryError
 
 
+cdef class Call(Part):
+    """A call of a Python function, which takes the lock; `error` is what it raised."""
+    cdef object function
+    cdef readonly object error
+
+    def __init__(self, function):
+        self.function, self.error = function, None
+
+    cdef int run(self) noexcept nogil:
+        with gil:
+            try:
+                self.function()
+            except BaseException as error:
+                self.error = error
+        return 0
+
+
 ctypedef struct Round:
     void** parts
     unsigned char* states
@@ -69,23 +88,40 @@ cdef void take(void* context, int k) noexcept nogil:
             set_flag(&now.late)
 
 
-def do_all(list parts, Team team, watch):
-    """Do all parts, with a team or in this thread alone (None); `watch()`, which may raise, is called now and then."""
+def do_all(list parts, Team team, watch, cancel=None):
+    """Do all parts, with a team or in this thread alone (None); `watch()`, which may raise, is called now and then.
+
+    If it raises while others are at work, `cancel()` is to make them stop; they are waited for.
+    """
     cdef Round now
     cdef TeamState* state = NULL if team is None else &team.state
     cdef int k, count
+    cdef bint over
     while parts:
         count = min(<int>len(parts), <int>MOST)
+        error, now.late = None, False
         now.parts, now.states = <void**>malloc(count * sizeof(void*)), <unsigned char*>malloc(count)
         try:
             if now.parts == NULL or now.states == NULL:
                 raise MemoryError
             for k in range(count):
                 now.parts[k], now.states[k] = <void*><Part?>parts[k], UNDONE
-            now.late = False
             with nogil:
-                now.deadline = seconds() + PAUSE
-                run_parts(state, take, &now, count)
+                now.deadline = seconds() + PATIENCE
+                begin_parts(state, take, &now, count)
+                over = end_parts(state, count, PATIENCE)
+            while not over:
+                try:
+                    watch()
+                except BaseException as reason:
+                    error = error or reason
+                    set_flag(&now.late)
+                    if cancel is not None:
+                        cancel()
+                with nogil:
+                    over = end_parts(state, count, PATIENCE)
+            if error is not None:
+                raise error
             if any([now.states[k] == FAILED for k in range(count)]):
                 raise MemoryError
             parts = [parts[k] for k in range(count) if now.states[k] == UNDONE] + parts[count:]

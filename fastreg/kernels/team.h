@@ -52,8 +52,20 @@ static int fr_team_take(fr_team *team)
 }
 #endif
 
-/* Do all parts of a task; team NULL: alone. */
-static void fr_team_run(fr_team *team, fr_task task, void *context, int parts)
+/* A clock. */
+static double fr_seconds(void)
+{
+#if FR_TEAMS
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+#else
+    return (double)clock() / CLOCKS_PER_SEC;
+#endif
+}
+
+/* Do the parts of a task until none is left that nobody has taken; team NULL: alone. */
+static void fr_team_begin(fr_team *team, fr_task task, void *context, int parts)
 {
 #if FR_TEAMS
     if (team && parts > 1) {
@@ -63,14 +75,38 @@ static void fr_team_run(fr_team *team, fr_task task, void *context, int parts)
         __atomic_store_n(&team->done, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&team->ticket, number << 32 | (uint64_t)parts << 16, __ATOMIC_RELEASE);
         while (fr_team_take(team)) {}
-        for (int spins = 0; __atomic_load_n(&team->done, __ATOMIC_ACQUIRE) < parts; spins++) {
-            if (spins < FR_SPINS) FR_PAUSE();
-            else sched_yield();
-        }
         return;
     }
 #endif
     for (int part = 0; part < parts; part++) task(context, part);
+}
+
+/* Wait until all parts of that task are done, but not much longer than so many seconds; returns whether they are. */
+static int fr_team_end(fr_team *team, int parts, double seconds)
+{
+#if FR_TEAMS
+    double until = 0.0;
+    if (!team || parts <= 1) return 1;
+    for (int spins = 0; __atomic_load_n(&team->done, __ATOMIC_ACQUIRE) < parts; spins++) {
+        if (spins < FR_SPINS) FR_PAUSE();
+        else if (spins < FR_SPINS + FR_YIELDS) sched_yield();
+        else {
+            const struct timespec nap = {0, FR_NAP};
+            const double now = fr_seconds();
+            if (until == 0.0) until = now + seconds;
+            if (now >= until) return 0;
+            nanosleep(&nap, NULL);
+        }
+    }
+#endif
+    return 1;
+}
+
+/* Do all parts of a task; team NULL: alone. */
+static void fr_team_run(fr_team *team, fr_task task, void *context, int parts)
+{
+    fr_team_begin(team, task, context, parts);
+    while (!fr_team_end(team, parts, 1.0)) {}
 }
 
 /* Take parts of tasks until the team is closed. */
@@ -113,18 +149,6 @@ static int fr_is_set(int *flag)
     return __atomic_load_n(flag, __ATOMIC_RELAXED);
 #else
     return *flag;
-#endif
-}
-
-/* A clock. */
-static double fr_seconds(void)
-{
-#if FR_TEAMS
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-#else
-    return (double)clock() / CLOCKS_PER_SEC;
 #endif
 }
 

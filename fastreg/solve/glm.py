@@ -9,7 +9,7 @@ from ..design.lines import COPY_WORK, ENTRY_WORK
 from ..kernels import losses
 from ..kernels.columns import PARTS, ColumnSet
 from ..kernels.model import Model
-from ..kernels.newton import DONE, ROW, WANTS_MINIMUM, WANTS_MODEL, Newton
+from ..kernels.newton import DONE, ROW, WANTS_MINIMUM, WANTS_MODEL, WANTS_PLACE, Descents, Newton
 from .regime import MOSTLY_RIDGE
 from .rounds import Batch
 from .run import GOAL, LOOKS, POLISHES, ROUNDING, Run
@@ -178,48 +178,64 @@ class GlmRun(Run):
 
     # ------------------------------------------------------------------ a round
 
-    def solve_parts(self):
-        return []
+    @property
+    def pending(self):
+        return self.descents.wish != DONE
 
-    def solve(self, jobs):
-        work = self.sample.store.work(self.sample.features)
-        with team_of(jobs if max(work, ROW * len(self.z)) > SHARED else 1) as self.team:
-            self.columns.join(self.team)
-            self.solve_all()
-
-    def solve_all(self):
-        task = self.task
-        alphas = self.ladder[self.k : self.stop]
-        l1, l2 = task.l1_ratio * alphas, (1.0 - task.l1_ratio) * alphas
+    def solve_parts(self, jobs):
+        task, alphas = self.task, self.ladder[self.k : self.stop]
+        self.l1, self.l2 = task.l1_ratio * alphas, (1.0 - task.l1_ratio) * alphas
         between = (self.report[self.k : self.stop] < 0).astype(np.uint8)
         if self.warm:
             start = np.flatnonzero(task.coef_init)
             self.place(self.sample.place[start], task.coef_init[start])
             self.warm = False
-        solved, steps, self.levels, carried = [], np.zeros(len(alphas), np.int64), [], self.carried
-        for i in range(len(alphas)):
-            if i < len(self.again):
-                self.place(*self.again[i])
-            self.newton.follow(alphas[i], l1[i], l2[i])
-            steps[i] = self.descend(l1[i], l2[i], min(PATIENCE, max(0, task.max_iter - carried)))
-            self.newton.note(alphas[i])
-            carried = carried + steps[i] if between[i] else 0
-            places = np.flatnonzero(self.w)
-            solved.append((places.astype(np.int32), self.w[places]))
-            self.levels.append(self.newton.intercept)
+        room, self.levels = len(alphas) * self.known, np.empty(len(alphas))
+        self.index, self.value = np.empty(room, np.int32), np.empty(room)
+        self.stops, self.steps = np.zeros(len(alphas) + 1, np.intp), np.zeros(len(alphas), np.int64)
+        self.model.active.size = self.size
+        self.descents = Descents(
+            self.newton, alphas, self.l1, self.l2, between, self.goal, task.max_iter, self.carried, PATIENCE,
+            len(self.again), self.index, self.value, self.stops, self.steps, self.levels,
+        )  # fmt: skip
+        self.between = between
+        return [self.descents] if jobs <= 1 else []
+
+    def solve(self, jobs):
+        descents = self.descents
+        if self.pending:
+            work = self.sample.store.work(self.sample.features)
+            with team_of(jobs if max(work, ROW * len(self.z)) > SHARED else 1) as self.team:
+                self.columns.join(self.team)
+                while descents.wish != DONE:
+                    k = descents.done
+                    if descents.wish == WANTS_PLACE:
+                        self.place(*self.again[k])
+                    self.fulfil(descents.wish, self.l1[k], self.l2[k])
+                    descents.do()
+            self.columns.join(None)
         self.again = []
-        done = len(alphas)
-        self.lanes, self.inner = self.choose_lanes(steps, between)
+        done, filled = len(self.l1), self.stops[-1]
+        index, value = self.index[:filled].copy(), self.value[:filled].copy()
+        self.hold(index, value, self.stops)
+        self.lanes, self.inner = self.choose_lanes(self.steps, self.between)
         if len(self.lanes) > self.room:
             done = self.lanes[self.room]
             del self.lanes[self.room :]
             self.newton.intercept = self.levels[done - 1]
-            self.place(*solved[done - 1])
+            self.place(*self.solved[done - 1])
+            self.hold(index[: self.stops[done]], value[: self.stops[done]], self.stops[: done + 1])
         self.density = len(self.lanes) / done
-        self.l1, self.l2, self.steps = l1[:done], l2[:done], steps
-        stops = np.cumsum([0] + [len(places) for places, _ in solved[:done]])
-        self.hold(*(np.concatenate(arrays) for arrays in zip(*solved[:done], strict=True)), stops)
+        self.l1, self.l2 = self.l1[:done], self.l2[:done]
         self.stop = self.k + done
+
+    def fulfil(self, wish, l1, l2):
+        """Do what a descent with these penalties waits for."""
+        watch()
+        if wish == WANTS_MODEL:
+            self.build()
+        elif wish == WANTS_MINIMUM:
+            self.residual.minimize(l1, l2)
 
     def shifts(self):
         shift = self.sample.design.shift
@@ -240,11 +256,7 @@ class GlmRun(Run):
         only = None if only is None else only.astype(np.int32)
         newton.begin(l1, l2, self.goal, most, only, l1 == 0.0)
         while (wish := newton.go()) != DONE:
-            watch()
-            if wish == WANTS_MODEL:
-                self.build()
-            elif wish == WANTS_MINIMUM:
-                self.residual.minimize(l1, l2)
+            self.fulfil(wish, l1, l2)
         return newton.steps
 
     def build(self):

@@ -138,8 +138,8 @@ class Batch:
             run.sample.jobs = self.jobs
         self.bring_in(runs)
         each = self.jobs // len(runs)
-        do_all([part for run in runs for part in run.solve_parts()], self.jobs)
-        parallel_for(lambda k: runs[k].solve(each), len(runs), 1 if all(run.exact for run in runs) else self.jobs)
+        do_all([part for run in runs for part in run.solve_parts(each)], self.jobs)
+        parallel_for(lambda k: runs[k].solve(each), len(runs), self.jobs if any(run.pending for run in runs) else 1)
         self.verify(runs)
 
     def bring_in(self, runs):

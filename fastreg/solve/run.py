@@ -293,8 +293,13 @@ class Run:
 
     # ------------------------------------------------------------------ a round
 
-    def solve_parts(self):
-        """The part that solves the alphas k..stop-1 on the Gram matrix; none if there is no such matrix."""
+    @property
+    def pending(self):
+        """Whether there is more to do for this round's solutions than the part below."""
+        return not self.exact
+
+    def solve_parts(self, jobs):
+        """What solves the alphas k..stop-1 in one go, if that can be done without help by `jobs` threads."""
         task, alphas = self.task, self.ladder[self.k : self.stop]
         self.l1, self.l2 = task.l1_ratio * alphas, (1.0 - task.l1_ratio) * alphas
         self.between = (self.report[self.k : self.stop] < 0).astype(np.uint8)

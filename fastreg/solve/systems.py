@@ -10,6 +10,7 @@ from ..design import as_design
 from ..design.blocks import aligned, parallel_for
 from ..design.packs import dense_gram, full_gram
 from ..kernels import factor, panels
+from ..kernels.matrix import source
 from .decompositions import eigh, svd
 from .ridge_data import correlate, dense, is_far, predict, residual_squares
 from .sums import Sums
@@ -344,7 +345,7 @@ class ByFeatures(System):
                     across = (X - mean if data.far else X).T
                     if len(X) < ROWS_AT_ONCE:
                         Z = aligned((len(rotation), len(X), LANES))
-                    panels.Correlate(panels.source(across, None), 0, len(X), rotation, Z).do()
+                    panels.Correlate(source(across, None), 0, len(X), rotation, Z).do()
                 products = [np.empty((len(A), Z.shape[1], LANES)) for A in (S, Q)]
                 panels.rotated_sums(Z, shift, None if root is None else root[rows], S, Q, *products)
                 take(rows, *products)

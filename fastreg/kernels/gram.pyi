@@ -1,0 +1,55 @@
+import numpy as np
+from numpy.typing import NDArray
+
+from fastreg._types import Floats, Reals
+from fastreg.kernels.matrix import Source
+from fastreg.kernels.parts import Part
+
+GRAM_TILE: int
+
+class Gram(Part):
+    def __init__(
+        self,
+        source: Source,
+        weights: Floats | None,
+        rows: NDArray[np.intp],
+        means: Floats,
+        first: int,
+        stop: int,
+        start: int,
+        end: int,
+        lanes: int,
+        scale: float,
+        gram: Floats,
+    ) -> None: ...
+
+def whole_gram(
+    X: Reals,
+    shift: Floats | None,
+    columns: NDArray[np.intp],
+    means: Floats,
+    level: Floats | None,
+    root: Floats | None,
+    right: Floats,
+    first: int,
+    stop: int,
+    start: int,
+    work: Floats,
+    single: NDArray[np.float32] | None,
+    out: Floats,
+    products: Floats,
+) -> None: ...
+def mirror(gram: Floats, first: int, stop: int) -> None: ...
+
+class Moments(Part):
+    def __init__(
+        self,
+        source: Source,
+        weights: Floats | None,
+        total: float,
+        columns: NDArray[np.intp],
+        centred: bool,
+        mean: Floats,
+        square: Floats,
+        raw: Floats,
+    ) -> None: ...
