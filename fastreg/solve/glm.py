@@ -379,7 +379,7 @@ class GlmBatch(Batch):
         self.without_weights(R, np.full_like(target, -1), used, range(len(R)))
 
     def residuals(self, runs):
-        R, C, squares = super().residuals(runs)
+        R, squares = super().residuals(runs)
 
         def evaluate(k):
             run = runs[k]
@@ -395,4 +395,4 @@ class GlmBatch(Batch):
                 run.lane_levels.append(run.levels[i] + change)
 
         parallel_for(evaluate, len(runs), self.jobs if R.size > EVALUATED else 1)
-        return R, C, squares
+        return R, squares

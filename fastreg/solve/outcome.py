@@ -38,8 +38,9 @@ class Outcome:
         self.between = np.delete(np.arange(len(run.lanes)), self.full)
         self.l1, self.l2 = run.l1[run.lanes], run.l2[run.lanes]
         self.off, self.more, self.largest, self.conjugate = np.zeros((4, len(run.lanes)))
+        self.panels = slice(run.segments[0][0], run.segments[0][-1] + 1) if len(run.lanes) else slice(0, 0)
         self.missed = np.zeros(design.p, dtype=np.uint8)
-        self.products = self.rows = None
+        self.products, self.rows, self.first = None, None, 0
         self.limits = run.factor1, run.factor2, run.task.lower, run.task.upper, run.norm
 
     def look_at_free(self):
@@ -87,13 +88,14 @@ class Outcome:
         self.marks[self.run.used] = 1
         return self.marks.view(bool)
 
-    def some_scans(self, columns, rows, C):
-        """The parts that look at products with these columns, for each panel of R; they are the first rows of C's.
+    def some_scans(self, columns, rows, C, first):
+        """The parts that look at products with these columns, for panels of R from the `first`.
 
-        `rows` (panels, p) are those of each column.
+        They are the first rows of C's panels; `rows` (panels, p) are those of each column.
         """
-        self.columns, self.rows, self.products, parts = columns, rows, C, []
+        self.columns, self.rows, self.products, self.first, parts = columns, rows, C, first, []
         panels, lanes = (where[self.between] for where in self.run.segments)
+        panels = panels - first
         found = self.largest[self.between], self.conjugate[self.between]
         self.found = found
         for panel in np.unique(panels):
@@ -120,6 +122,7 @@ class Outcome:
         run, lanes = self.run, np.array(self.run.lanes, dtype=np.intp)
         self.kappa = np.divide(self.l1, self.largest, out=np.ones(len(lanes)), where=self.largest > self.l1)
         (panel, lane), full = (where.copy() for where in run.segments), np.zeros(len(lanes), np.uint8)
+        panel -= self.first
         panel[self.full], lane[self.full] = self.where
         full[self.full] = 1
         self.terms, self.shift = np.empty((2, len(lanes)))
@@ -137,6 +140,7 @@ class Outcome:
             panel, lane = (where[self.number[n]] for where in self.where)
             return self.C[panel, features, lane] * self.scale
         panel, lane = (where[n] for where in self.run.segments)
+        panel -= self.first
         return self.products[panel, self.rows[panel, features], lane] * self.scale
 
     def column(self, n):
@@ -169,7 +173,7 @@ class Outcome:
         slope, columns, products = np.empty(p), None, self.products[0]
         run.anchor, run.gradient = np.empty(self.design.n), np.empty(p)
         if n > 0:
-            panel = run.segments[0][n - 1]
+            panel = run.segments[0][n - 1] - self.first
             columns, products = self.columns[panel], self.products[panel]
         part = Follow(self.bridged, n, columns, products, step or 1.0, run.anchor, run.gradient, slope)
         if step > 0:

@@ -12,6 +12,7 @@ MOSTLY_RIDGE = 0.5  # an l1_ratio below which supports are expected to outgrow t
 LANES = 24
 SOME = 0.1  # of the features are left in doubt between residuals that have met all of them
 EACH = 8  # lanes for each of many problems: with fewer of them there are more rounds
+FULL = 2  # lanes in whose room such a problem has its eight, where one of them meets all features and the others some
 PANELS = 16 << 20  # bytes that panels may take, or a sixth of X (a twelfth if it is sparse) if that is more
 
 

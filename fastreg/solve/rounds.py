@@ -1,11 +1,14 @@
 """The rounds of a batch: every unfinished problem solves its next alphas, then one product with X judges them all."""
 
+import math
+from itertools import pairwise
+
 import numpy as np
 
 from ..design.blocks import aligned, do_all, helpers, parallel_for
 from ..kernels import panels
 from .outcome import Outcome
-from .regime import EACH
+from .regime import EACH, FULL
 from .run import Run
 from .sample import Sample
 
@@ -18,6 +21,13 @@ HUGE = 1e300  # stands for the length of a column whose squares overflow
 def sum_of_squares(r, weights):
     """Not by BLAS: its threads, once woken, keep a core busy for a while, and its rounding depends on their number."""
     return (r * r).sum() if weights is None else (weights * r * r).sum()
+
+
+def even_parts(items, most):
+    """Parts of a list with at most so many items, as few as can be, and of the same length or nearly."""
+    count = max(1, -(-len(items) // most))
+    edges = [len(items) * k // count for k in range(count + 1)]
+    return [items[first:stop] for first, stop in pairwise(edges)]
 
 
 def panel_lanes(design, count):
@@ -79,22 +89,24 @@ class Batch:
             if whole is None:
                 self.whole = sample
 
-    def panels(self, lanes, least=0, of="all"):
-        """Room for R and C with at least `lanes` lanes: arrays (panels, n, width), (panels, p, width)."""
-        width, n, p = self.design.panel_width(lanes), self.design.n, self.design.p
-        count = -(-lanes // width)
-        if of not in self.buffers or self.buffers[of][0].size < count * width * n:
-            size = max(count * width, least)
-            self.buffers[of] = aligned(size * n), aligned(size * p)
-        R, C = self.buffers[of]
-        return R[: count * n * width].reshape(count, n, width), C[: count * p * width].reshape(count, p, width)
+    def room(self, name, *shape):
+        """An uninitialised array, which is lost when the name is used again."""
+        size = math.prod(shape)
+        if name not in self.buffers or self.buffers[name].size < size:
+            self.buffers[name] = aligned(max(size, self.least * shape[1]))
+        return self.buffers[name][:size].reshape(shape)
+
+    def panels(self, name, lanes, rows):
+        """Such an array of panels (panels, rows, width) with at least `lanes` lanes."""
+        width = self.design.panel_width(lanes)
+        return self.room(name, -(-lanes // width), rows, width)
 
     def begin(self, runs):
         """First pass: the gradient at zero of every problem."""
         at_once = self.plan.lanes
         for start in range(0, len(runs), at_once):
             some = runs[start : start + at_once]
-            R, C = self.panels(len(some), self.least)
+            R, C = (self.panels(name, len(some), rows) for name, rows in (("R", self.design.n), ("C", self.design.p)))
             R[:] = 0.0
             width, starts = R.shape[2], []
             for lane, run in enumerate(some):
@@ -121,7 +133,8 @@ class Batch:
             run.fit_null()
             run.lanes = [0]
             run.hold(*run.null_model, np.array([0, len(run.null_model[0])]))
-        R, C, squares = self.residuals(runs)
+        R, squares = self.residuals(runs)
+        C = self.room("C", len(R), self.design.p, R.shape[2])
         self.design.correlate(R, C, self.jobs)
         self.passes += 1
         for run in runs:
@@ -130,8 +143,8 @@ class Batch:
 
     def groups(self, runs):
         """Runs that share a round: as many as there are lanes for."""
-        size = max(1, self.plan.lanes // EACH)
-        return [runs[i : i + size] for i in range(0, len(runs), size)]
+        bridged = self.design.bridges and not any(len(run.free) for run in runs)
+        return even_parts(runs, max(1, self.plan.lanes // (FULL if bridged else EACH)))
 
     def round(self, runs):
         for run in runs:
@@ -144,7 +157,7 @@ class Batch:
 
     def bring_in(self, runs):
         """Let the samples of these runs have the features that they want for their next alphas."""
-        lanes, wanted, samples = max(1, self.plan.lanes // len(runs)), {}, []
+        lanes, wanted, samples = max(1, min(EACH, self.plan.lanes), self.plan.lanes // len(runs)), {}, []
         at_once = max(self.jobs, LOOKED_AT // self.design.p)
         for first in range(0, len(runs), at_once):
             some = runs[first : first + at_once]
@@ -164,17 +177,16 @@ class Batch:
 
     def verify(self, runs):
         """Products with X: gaps, missed features and gradients for the lanes of all runs."""
-        R, C, squares = self.residuals(runs)
+        R, squares = self.residuals(runs)
         late = any(len(run.free) for run in runs)  # their certificates need the products with those features first
         full = None if late else self.full_lanes(runs)
-        P, products = (R, C) if full is None else self.copies(runs, full, R)
-        outcomes = self.with_all_features(runs, R, P, products, full)
-        if full is not None:
-            self.with_some([outcome for outcome in outcomes if len(outcome.between)], R, C)
+        outcomes = self.with_all_features(runs, R, full)
         self.passes += 1
-        do_all([outcome.term_part() for outcome in outcomes], self.jobs)
-        parts = [part for run, outcome in zip(runs, outcomes, strict=True) for part in run.judge(outcome, squares)]
-        do_all(parts, self.jobs)
+        for some, columns in self.doubts(outcomes, len(R)):
+            if columns is not None:
+                self.with_some(some, R, columns)
+            do_all([outcome.term_part() for outcome in some], self.jobs)
+            do_all([part for outcome in some for part in outcome.run.judge(outcome, squares)], self.jobs)
 
     def full_lanes(self, runs):
         """For each run the numbers of the lanes that are to meet all features; None: all of them."""
@@ -189,26 +201,32 @@ class Batch:
         return full if panel_lanes(self.design, sum(map(len, full))) < panel_lanes(self.design, count) else None
 
     def copies(self, runs, full, R):
-        """(panels of copies of these lanes of R, room for their products with X, in rows)"""
+        """Panels of copies of these lanes of R."""
         panel, lane = (
             np.concatenate([run.segments[k][some] for run, some in zip(runs, full, strict=True)]) for k in range(2)
         )
-        P, C = self.panels(len(lane), of="copies")
+        P = self.panels("copies", len(lane), self.design.n)
         P[:] = 0.0
         for k in range(len(P)):
             some = slice(k * P.shape[2], min((k + 1) * P.shape[2], len(lane)))
             P[k, :, : some.stop - some.start] = R[panel[some], :, lane[some]].T
-        return P, C.reshape(-1, self.design.p, 1)
+        return P
 
-    def with_all_features(self, runs, R, P, C, full):
-        """What the products C of the residuals in the panels P, in the order of the runs, say of each of these."""
+    def with_all_features(self, runs, R, full):
+        """What the products with X say of each run: of all its lanes, or of those whose numbers are in `full`."""
+        p = self.design.p
+        if full is None:
+            C = self.room("C", len(R), p, R.shape[2])
+        else:  # in rows
+            P = self.copies(runs, full, R)
+            C = self.room("C", P.shape[0] * P.shape[2], p, 1)
         outcomes, at = [], 0
         for k, run in enumerate(runs):
             some = list(range(len(run.lanes))) if full is None else full[k]
             outcomes.append(Outcome(run, self.design, R, C, at, some))
             at += len(some)
         if at > 0:
-            self.design.correlate(P, C, self.jobs)
+            self.design.correlate(R if full is None else P, C, self.jobs)
             for outcome in outcomes:
                 outcome.look_at_free()
             do_all([part for outcome in outcomes for part in outcome.scans()], self.jobs)
@@ -216,17 +234,39 @@ class Batch:
                 outcome.sum_up()
         return outcomes
 
-    def with_some(self, outcomes, R, C):
-        """Let the other lanes meet the features that may exceed their penalty."""
-        do_all([one.bridge(*self.spread(one.run.sample.centred)) for one in outcomes], self.jobs)
-        doubtful = np.zeros((len(R), self.design.p), bool)
-        for outcome in outcomes:
-            panels = outcome.run.segments[0]
-            doubtful[panels[0] : panels[-1] + 1] |= outcome.doubtful()
+    def doubts(self, outcomes, panels):
+        """Parts of the outcomes that there is room for at a time, with the features in doubt in each panel, or None."""
+        between = [outcome for outcome in outcomes if len(outcome.between)]
+        if not between:
+            return [(outcomes, None)]
+        do_all([one.bridge(*self.spread(one.run.sample.centred)) for one in between], self.jobs)
+        doubtful = np.zeros((panels, self.design.p), bool)
+        for outcome in between:
+            doubtful[outcome.panels] |= outcome.doubtful()
         columns = [np.flatnonzero(some) for some in doubtful]
-        rows = np.cumsum(doubtful, axis=1, dtype=np.int32) - np.int32(1)
-        self.design.correlate_some(columns, R, C, self.jobs)
-        do_all([part for outcome in outcomes for part in outcome.some_scans(columns, rows, C)], self.jobs)
+        width, most = self.design.panel_width(8 * panels), self.plan.lanes * self.design.p
+        parts, longest = [[]], 0
+        for outcome in outcomes:
+            longest = max([longest] + [len(some) for some in columns[outcome.panels]])
+            first = (parts[-1] or [outcome])[0].panels.start
+            if parts[-1] and (outcome.panels.stop - first) * width * longest > most:
+                parts.append([])
+                longest = max([0] + [len(some) for some in columns[outcome.panels]])
+            parts[-1].append(outcome)
+        return [(part, columns) for part in parts]
+
+    def with_some(self, outcomes, R, columns):
+        """Let the other lanes meet the features that may exceed their penalty: these columns, in each panel."""
+        outcomes = [outcome for outcome in outcomes if len(outcome.between)]
+        if not outcomes:
+            return
+        here = slice(outcomes[0].panels.start, outcomes[-1].panels.stop)
+        columns, rows = columns[here], np.zeros((here.stop - here.start, self.design.p), np.int32)
+        for row, some in zip(rows, columns, strict=True):
+            row[some] = np.arange(len(some))
+        C = self.room("some", len(columns), max(1, max(map(len, columns))), R.shape[2])
+        self.design.correlate_some(columns, R[here], C, self.jobs)
+        do_all([part for one in outcomes for part in one.some_scans(columns, rows, C, here.start)], self.jobs)
         for outcome in outcomes:
             outcome.sum_up_some()
 
@@ -244,11 +284,10 @@ class Batch:
     def lay_out(self, runs):
         """Give the lanes of all runs a place in panels: `segments`, each lane's panel and its number there.
 
-        Returns R and room for X'R, uninitialised; zeros (panels, width); the rows of Y that lanes start from; for each
-        panel its (run, the numbers of its lanes, their places).
+        Returns room for them, uninitialised; zeros (panels, width); the rows of Y that lanes start from; for each panel
+        its (run, the numbers of its lanes, their places).
         """
-        count = sum(len(run.lanes) for run in runs)
-        R, C = self.panels(count, self.least)
+        R = self.panels("R", sum(len(run.lanes) for run in runs), self.design.n)
         width = R.shape[2]
         target = np.full((R.shape[0], width), -1, dtype=np.intp)
         at, members = 0, [[] for _ in range(R.shape[0])]
@@ -261,16 +300,16 @@ class Batch:
                 some = min(stop - at, width - first)
                 members[panel].append((run, lanes[len(lanes) - stop + at :][:some], range(first, first + some)))
                 at += some
-        return R, C, np.zeros(target.shape), target, members
+        return R, np.zeros(target.shape), target, members
 
     def residuals(self, runs):
-        """R, room for X'R, and the weighted squares (panels, width), for the lanes of all runs."""
-        R, C, squares, target, members = self.lay_out(runs)
+        """R and the weighted squares (panels, width), for the lanes of all runs."""
+        R, squares, target, members = self.lay_out(runs)
         parts = [spread(entries, self.design.p, R.shape[2]) for entries in members]
         do_all([part for part, _, _ in parts], self.jobs)
         used = [(columns[: part.count], W[None, : part.count]) for part, columns, W in parts]
         self.fill(R, squares, target, members, used)
-        return R, C, squares
+        return R, squares
 
     def fill(self, R, squares, target, members, used):
         """The residuals of the solutions in the panels, given the features in use and their coefficients in each."""

@@ -11,7 +11,7 @@ from .multinomial import Softmax
 from .problem import Solution
 from .reduced import reducible, solve_reduced
 from .regime import Plan, worth_threads
-from .rounds import Batch
+from .rounds import Batch, even_parts
 from .sample import find_spreads
 from .threads import n_threads
 
@@ -74,9 +74,10 @@ def solve_directly(
     plan = batch.plan
     samples: dict[tuple[Any, ...], Any]
     samples, solutions = {}, []
-    for start in range(0, len(tasks), plan.at_once):
+    for numbers in even_parts(range(len(tasks)), plan.at_once):
+        start, stop = numbers.start, numbers.stop
         before, samples = samples, {}  # those of weights that do not come again may go
-        some = tasks[start : start + plan.at_once]
+        some = tasks[start:stop]
         keys = [(id(task.weights), task.fit_intercept, plan.keeps_gram(task)) for task in some]
         for key, task in zip(keys, some, strict=True):
             if key not in samples and key in before:
@@ -90,7 +91,6 @@ def solve_directly(
             batch.new_run(task, samples[key], target)
             for key, task, target in zip(keys, some, target_of[start:], strict=False)
         ]
-        stop = min(start + plan.at_once, len(tasks))
         batch.solve(runs, progress and (lambda share, a=start, b=stop: progress(a + share * (b - a), len(tasks))))  # type: ignore[misc]  # defaults
         solutions += [solution(run, design.p) for run in runs]
     for one in solutions:
