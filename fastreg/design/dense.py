@@ -12,6 +12,7 @@ from .packs import Halves
 
 COLUMNS_PER_BLOCK = 480  # at least, or as many as make
 BLOCK_WORK = 6e6  # multiplications
+WIDE = 1.1  # time of a lane in a narrow panel, over that in a wide one
 SOME_COLUMNS = 192  # of those that are picked out
 ROWS_PER_BLOCK = 8_192
 TILE_BYTES = 1 << 20  # of rows that stay in L2
@@ -63,7 +64,7 @@ class Dense:
 
     def panel_width(self, lanes):
         """Lanes of the panels that so many residuals are best put in."""
-        return 8 if lanes <= 16 else 24
+        return 24 if -(-lanes // 24) * 24 <= WIDE * (-(-lanes // 8) * 8) else 8
 
     @property
     def source(self):

@@ -182,7 +182,7 @@ class Batch:
         full = None if late else self.full_lanes(runs)
         outcomes = self.with_all_features(runs, R, full)
         self.passes += 1
-        for some, columns in self.doubts(outcomes, len(R)):
+        for some, columns in self.doubts(outcomes, R):
             if columns is not None:
                 self.with_some(some, R, columns)
             do_all([outcome.term_part() for outcome in some], self.jobs)
@@ -234,22 +234,21 @@ class Batch:
                 outcome.sum_up()
         return outcomes
 
-    def doubts(self, outcomes, panels):
+    def doubts(self, outcomes, R):
         """Parts of the outcomes that there is room for at a time, with the features in doubt in each panel, or None."""
         between = [outcome for outcome in outcomes if len(outcome.between)]
         if not between:
             return [(outcomes, None)]
         do_all([one.bridge(*self.spread(one.run.sample.centred)) for one in between], self.jobs)
-        doubtful = np.zeros((panels, self.design.p), bool)
+        doubtful = np.zeros((len(R), self.design.p), bool)
         for outcome in between:
             doubtful[outcome.panels] |= outcome.doubtful()
         columns = [np.flatnonzero(some) for some in doubtful]
-        width, most = self.design.panel_width(8 * panels), self.plan.lanes * self.design.p
-        parts, longest = [[]], 0
+        most, parts, longest = self.plan.lanes * self.design.p, [[]], 0
         for outcome in outcomes:
             longest = max([longest] + [len(some) for some in columns[outcome.panels]])
             first = (parts[-1] or [outcome])[0].panels.start
-            if parts[-1] and (outcome.panels.stop - first) * width * longest > most:
+            if parts[-1] and (outcome.panels.stop - first) * R.shape[2] * longest > most:
                 parts.append([])
                 longest = max([0] + [len(some) for some in columns[outcome.panels]])
             parts[-1].append(outcome)
