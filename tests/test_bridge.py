@@ -147,13 +147,13 @@ def certified(X, y, path, loss, **modifiers):
 def spared(monkeypatch):
     """All rounds of wide problems have lanes between others; what these have met, as (features, of p)."""
     monkeypatch.setattr(rounds, "BRIDGED", 0.0)
-    met, before = [], Dense.correlate_some
+    met, before = [], Dense.some_correlate_parts
 
     def watched(self, columns, *arguments):
         met.extend((len(some), self.p) for some in columns)
         return before(self, columns, *arguments)
 
-    monkeypatch.setattr(Dense, "correlate_some", watched)
+    monkeypatch.setattr(Dense, "some_correlate_parts", watched)
     return met
 
 
@@ -223,6 +223,29 @@ def test_features_that_were_not_foreseen_are_found_between_lanes(spared, monkeyp
     coefs = certified(X, y, path, loss)
     assert hidden[np.flatnonzero(coefs.any(axis=1))].any()
     assert spared
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_rounds_side_by_side(spared, monkeypatch, shared):
+    """Problems with weights of their own, or some with the same: their rounds must not get in each other's way."""
+    monkeypatch.setattr(rounds, "MANY", 2)
+    pairs, before = [], rounds.interleave
+    monkeypatch.setattr(rounds, "interleave", lambda works, jobs: pairs.append(len(works)) or before(works, jobs))
+    X, y = data("squared", n=40, p=900)
+    rng = np.random.default_rng(5)
+    halves = [rng.permutation(np.repeat([0.0, 1.0], 20)) for _ in range(4 if shared else 12)]
+    weights = halves * 3 if shared else halves
+    problems = [
+        Problem(y + 0.1 * k, sample_weight=s, alphas=25, eps=0.1, l1_ratio=[1.0, 0.8, 0.9][k % 3])
+        for k, s in enumerate(weights)
+    ]
+    paths = fit_paths(X, problems, n_jobs=2)
+    assert 2 in pairs and spared
+    for k, (path, s) in enumerate(zip(paths, weights, strict=True)):
+        l1_ratio = [1.0, 0.8, 0.9][k % 3]
+        certified(X, y + 0.1 * k, path, "squared", sample_weight=s, l1_ratio=l1_ratio)
+    for one, other in zip(paths, fit_paths(X, problems, n_jobs=1), strict=True):
+        assert one.coefs.toarray().tobytes() == other.coefs.toarray().tobytes()
 
 
 def test_means_that_dwarf_the_columns(spared):

@@ -7,6 +7,7 @@ import itertools
 import math
 import os
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -162,6 +163,44 @@ def do_all(parts: Sequence[Part], jobs: int) -> None:
     else:
         with helpers(jobs):
             kernel_parts.do_all(list(parts), _local.team, watch)
+
+
+def complete(work: Iterator[Sequence[Part]], jobs: int) -> Any:
+    """Do all parts that a generator comes up with; returns what it returns."""
+    while True:
+        try:
+            parts = next(work)
+        except StopIteration as end:
+            return end.value
+        do_all(parts, jobs)
+
+
+def interleave(works: Iterable[Iterator[Sequence[Part]]], jobs: int) -> None:
+    """Do as `complete` does, for several: while helpers do the parts of one, this thread goes on with the next."""
+    team = getattr(_local, "team", None)
+    if jobs <= 1 or team is None or not kernel_parts.HAS_TEAMS:
+        for work in works:
+            complete(work, jobs)
+        return
+    ready, at_work = deque(works), None  # (errand, whose parts it is) of the helpers
+    try:
+        while ready or at_work is not None:
+            following = ready.popleft() if ready else None
+            _local.team = team if at_work is None else None  # a team takes one errand at a time
+            try:
+                parts = None if following is None else next(following, None)
+            finally:
+                _local.team = team
+            if at_work is not None:
+                at_work[0].finish(watch)
+                ready.append(at_work[1])
+                at_work = None
+            if following is not None and parts is not None:
+                at_work = kernel_parts.Errand([*parts], team), following
+                at_work[0].start()
+    finally:
+        if at_work is not None:
+            at_work[0].drop()
 
 
 def aligned(shape: int | tuple[int, ...]) -> Floats:

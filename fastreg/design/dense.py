@@ -73,18 +73,24 @@ class Dense:
 
     def correlate(self, R, out, jobs=1):
         """out <- X'R for panels R (panels, n, lanes), out (panels, p, lanes) or (panels * lanes, p, 1)."""
-        source = self.source
-        blocks = column_blocks(self.p, self.n, R.shape[0] * R.shape[2])
-        do_all([panels.Correlate(source, first, stop, R, out) for first, stop in blocks], jobs)
+        do_all(self.correlate_parts(R, out), jobs)
 
-    def correlate_some(self, columns, R, out, jobs=1):
-        """out[k] <- X[:, columns[k]]'R[k] for panels R (panels, n, lanes), out (panels, p, lanes), its first rows."""
+    def correlate_parts(self, R, out, jobs=1):
+        """The parts of that."""
+        source, blocks = self.source, column_blocks(self.p, self.n, R.shape[0] * R.shape[2])
+        return [panels.Correlate(source, first, stop, R, out) for first, stop in blocks]
+
+    def some_correlate_parts(self, columns, R, out):
+        """The parts of out[k] <- X[:, columns[k]]'R[k] for panels R (panels, n, lanes), out (panels, rows, lanes).
+
+        The products are the first rows of `out`.
+        """
         source, parts = self.source, []
         for k, some in enumerate(columns):
             for first in range(0, len(some), SOME_COLUMNS):
                 stop = min(first + SOME_COLUMNS, len(some))
                 parts.append(panels.CorrelateSome(source, some[first:stop], R[k], out[k, first:stop]))
-        do_all(parts, jobs)
+        return parts
 
     def correlations(self, R, n_jobs=1):
         """X'R for a C-ordered float64 R of shape (n, k); returns (p, k)."""

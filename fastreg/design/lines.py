@@ -62,6 +62,11 @@ class Columns:
 
         parallel_for(task, count, jobs)
 
+    def correlate_parts(self, R, out, jobs=1):
+        """Do that; nothing is left to be done."""
+        self.correlate(R, out, jobs)
+        return []
+
     def residuals(self, Y, target, columns, W, weights, centred, total, R, jobs=1):
         """R <- weights * (Y[target] - X[:, columns] W), less its weighted mean if `centred`.
 

@@ -7,8 +7,9 @@ cdef extern from "team.h" nogil:
     enum: FR_TEAMS
     void help_out "fr_team_help"(TeamState* team)
     void set_open "fr_team_open"(TeamState* team, int open)
-    void begin_parts "fr_team_begin"(TeamState* team, Task task, void* context, int parts)
-    bint end_parts "fr_team_end"(TeamState* team, int parts, double seconds)
+    void set_parts "fr_team_set"(TeamState* team, Task task, void* context, int parts)
+    void work_on "fr_team_work"(TeamState* team, Task task, void* context, int parts)
+    int end_parts "fr_team_end"(TeamState* team, int parts, double seconds)
     void set_flag "fr_set"(int* flag)
     bint is_set "fr_is_set"(int* flag)
     double seconds "fr_seconds"()
@@ -73,7 +74,7 @@ cdef class Call(Part):
         return 0
 
 
-ctypedef struct Round:
+ctypedef struct List:
     void** parts
     unsigned char* states
     double deadline
@@ -81,54 +82,103 @@ ctypedef struct Round:
 
 
 cdef void take(void* context, int k) noexcept nogil:
-    cdef Round* now = <Round*>context
+    cdef List* now = <List*>context
     if not is_set(&now.late):
         now.states[k] = FAILED if (<Part>now.parts[k]).run() else DONE
         if seconds() > now.deadline:
             set_flag(&now.late)
 
 
-def do_all(list parts, Team team, watch, cancel=None):
-    """Do all parts, with a team or in this thread alone (None); `watch()`, which may raise, is called now and then.
+cdef class Errand:
+    """Parts that a team is to do: helpers begin with `start`, and with `finish` the thread that set them helps.
 
-    If it raises while others are at work, `cancel()` is to make them stop; they are waited for.
+    Without a team (None) that thread does them all, in `finish`.  Until then the team takes no other errand.
     """
-    cdef Round now
-    cdef TeamState* state = NULL if team is None else &team.state
-    cdef int k, count
-    cdef bint over
-    while parts:
-        count = min(<int>len(parts), <int>MOST)
-        error, now.late = None, False
-        now.parts, now.states = <void**>malloc(count * sizeof(void*)), <unsigned char*>malloc(count)
-        try:
-            if now.parts == NULL or now.states == NULL:
-                raise MemoryError
-            for k in range(count):
-                now.parts[k], now.states[k] = <void*><Part?>parts[k], UNDONE
+    cdef list parts, now_held
+    cdef Team team
+    cdef TeamState* state
+    cdef List now
+    cdef int count
+    cdef bint started
+
+    def __init__(self, list parts, Team team):
+        self.parts, self.team, self.started = parts, team, False
+        self.state = NULL if team is None else &team.state
+        self.now.parts, self.now.states = NULL, NULL
+
+    def __dealloc__(self):
+        self.release()
+
+    cdef void release(self) noexcept:
+        free(self.now.parts)
+        free(self.now.states)
+        self.now.parts, self.now.states = NULL, NULL
+
+    def start(self):
+        """Let the helpers begin."""
+        cdef int k
+        if self.started or not self.parts:
+            return
+        self.now_held = self.parts[:MOST]
+        self.count = <int>len(self.now_held)
+        self.now.parts = <void**>malloc(self.count * sizeof(void*))
+        self.now.states = <unsigned char*>malloc(self.count)
+        if self.now.parts == NULL or self.now.states == NULL:
+            self.release()
+            raise MemoryError
+        for k in range(self.count):
+            self.now.parts[k], self.now.states[k] = <void*><Part?>self.now_held[k], UNDONE
+        self.now.late, self.now.deadline, self.started = False, seconds() + PATIENCE, True
+        set_parts(self.state, take, &self.now, self.count)
+
+    def finish(self, watch, cancel=None):
+        """Do what is left, and wait for the helpers; `watch()`, which may raise, is called now and then.
+
+        If it raises while others are at work, `cancel()` is to make them stop; they are waited for.
+        """
+        cdef int k
+        cdef bint over
+        while self.parts:
+            error = None
+            self.start()
             with nogil:
-                now.deadline = seconds() + PATIENCE
-                begin_parts(state, take, &now, count)
-                over = end_parts(state, count, PATIENCE)
+                work_on(self.state, take, &self.now, self.count)
+                over = end_parts(self.state, self.count, PATIENCE)
             while not over:
                 try:
                     watch()
                 except BaseException as reason:
                     error = error or reason
-                    set_flag(&now.late)
+                    set_flag(&self.now.late)
                     if cancel is not None:
                         cancel()
                 with nogil:
-                    over = end_parts(state, count, PATIENCE)
+                    over = end_parts(self.state, self.count, PATIENCE)
+            self.started = False
+            if error is None and any([self.now.states[k] == FAILED for k in range(self.count)]):
+                error = MemoryError()
+            undone = [self.now_held[k] for k in range(self.count) if self.now.states[k] == UNDONE]
+            self.parts = undone + self.parts[self.count:]
+            self.release()
             if error is not None:
                 raise error
-            if any([now.states[k] == FAILED for k in range(count)]):
-                raise MemoryError
-            parts = [parts[k] for k in range(count) if now.states[k] == UNDONE] + parts[count:]
-        finally:
-            free(now.parts)
-            free(now.states)
-        watch()
+            watch()
+
+    def drop(self):
+        """Have no more parts done, and wait for those that are."""
+        if self.started:
+            set_flag(&self.now.late)
+            with nogil:
+                work_on(self.state, take, &self.now, self.count)
+                while not end_parts(self.state, self.count, PATIENCE):
+                    pass
+            self.started = False
+        self.parts = []
+
+
+def do_all(list parts, Team team, watch, cancel=None):
+    """Do all parts, with a team or in this thread alone (None); for the others see `Errand.finish`."""
+    Errand(parts, team).finish(watch, cancel)
 
 
 cdef void* reserve(double** room, Py_ssize_t size) noexcept nogil:

@@ -64,8 +64,8 @@ static double fr_seconds(void)
 #endif
 }
 
-/* Do the parts of a task until none is left that nobody has taken; team NULL: alone. */
-static void fr_team_begin(fr_team *team, fr_task task, void *context, int parts)
+/* Set a task, which helpers take parts of from here on; team NULL: nobody does. */
+static void fr_team_set(fr_team *team, fr_task task, void *context, int parts)
 {
 #if FR_TEAMS
     if (team && parts > 1) {
@@ -74,6 +74,17 @@ static void fr_team_begin(fr_team *team, fr_task task, void *context, int parts)
         team->context = context;
         __atomic_store_n(&team->done, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&team->ticket, number << 32 | (uint64_t)parts << 16, __ATOMIC_RELEASE);
+    }
+#else
+    (void)team, (void)task, (void)context, (void)parts;
+#endif
+}
+
+/* Do parts of the task that is set until none is left that nobody has taken; all of them if nobody helps. */
+static void fr_team_work(fr_team *team, fr_task task, void *context, int parts)
+{
+#if FR_TEAMS
+    if (team && parts > 1) {
         while (fr_team_take(team)) {}
         return;
     }
@@ -105,7 +116,8 @@ static int fr_team_end(fr_team *team, int parts, double seconds)
 /* Do all parts of a task; team NULL: alone. */
 static void fr_team_run(fr_team *team, fr_task task, void *context, int parts)
 {
-    fr_team_begin(team, task, context, parts);
+    fr_team_set(team, task, context, parts);
+    fr_team_work(team, task, context, parts);
     while (!fr_team_end(team, parts, 1.0)) {}
 }
 

@@ -366,9 +366,9 @@ class GlmBatch(Batch):
     def new_run(self, task, sample, target):
         return GlmRun(task, sample, target)
 
-    def round(self, runs):
+    def round(self, runs, half=0):
         self.store.jobs = self.jobs if len(runs) < self.jobs else 1  # threads share out runs, or what one of them does
-        super().round(runs)
+        return super().round(runs, half)
 
     def start(self, run):
         r, value, level = run.start()
@@ -376,10 +376,10 @@ class GlmBatch(Batch):
 
     def fill(self, R, squares, target, members, used):
         """Minus the linear predictors, without intercepts and offsets."""
-        self.without_weights(R, np.full_like(target, -1), used, range(len(R)))
+        yield self.without_weights(R, np.full_like(target, -1), used, range(len(R)))
 
-    def residuals(self, runs):
-        R, squares = super().residuals(runs)
+    def residuals(self, runs, half=0):
+        R, squares = yield from super().residuals(runs, half)
 
         def evaluate(k):
             run = runs[k]

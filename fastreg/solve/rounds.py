@@ -5,15 +5,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..design.blocks import aligned, do_all, helpers, parallel_for
+from ..design.blocks import aligned, complete, helpers, interleave, parallel_for
 from ..kernels import panels
 from .outcome import Outcome
-from .regime import EACH, FULL
+from .regime import CACHE, EACH, FULL
 from .run import Run
 from .sample import Sample
 
 BRIDGED = 2e7  # multiplications of all lanes with all features that are worth looking for fewer
 LONG = 8_192  # rows from which on threads share those of a panel
+MANY = 24  # problems that are worth two rounds side by side
 LOOKED_AT = 1 << 21  # features that there is room to list candidates among
 HUGE = 1e300  # stands for the length of a column whose squares overflow
 
@@ -67,8 +68,8 @@ class Batch:
             if self.plan.full_gram():
                 self.complete({id(run.sample): run.sample for run in runs if not run.done}.values())
             while unfinished := [run for run in runs if not run.done]:
-                for group in self.groups(unfinished):
-                    self.round(group)
+                for groups in self.groups(unfinished):
+                    interleave([self.round(group, half) for half, group in enumerate(groups)], self.jobs)
                 if progress is not None:
                     progress(sum(run.k if run.stopped is None else len(run.ladder) for run in runs) / total)
             for run in runs:
@@ -133,7 +134,7 @@ class Batch:
             run.fit_null()
             run.lanes = [0]
             run.hold(*run.null_model, np.array([0, len(run.null_model[0])]))
-        R, squares = self.residuals(runs)
+        R, squares = complete(self.residuals(runs), self.jobs)
         C = self.room("C", len(R), self.design.p, R.shape[2])
         self.design.correlate(R, C, self.jobs)
         self.passes += 1
@@ -142,18 +143,33 @@ class Batch:
             run.settle(C[panel, :, lane] / run.sample.total, 0.5 * squares[panel, lane] / run.sample.total)
 
     def groups(self, runs):
-        """Runs that share a round: as many as there are lanes for."""
-        bridged = self.design.bridges and not any(len(run.free) for run in runs)
-        return even_parts(runs, max(1, self.plan.lanes // (FULL if bridged else EACH)))
+        """Runs that share a round, as many as there are lanes for; or half as many, for two rounds side by side.
 
-    def round(self, runs):
+        Returns lists of one such group or of two that have no sample in common.
+        """
+        bridged, samples = self.design.bridges and not any(len(run.free) for run in runs), {}
+        most = max(1, self.plan.lanes // (FULL if bridged else EACH))
+        for run in runs:
+            samples.setdefault(run.sample, []).append(run)
+        if bridged and len(runs) >= MANY and self.design.nbytes <= CACHE:  # X comes from memory for each round
+            half, groups = min(most // 2, -(-len(runs) // 2)), [[]]
+            for some in samples.values():
+                if groups[-1] and len(groups[-1]) + len(some) > half:
+                    groups.append([])
+                groups[-1] += some
+            if max(map(len, groups)) <= most:
+                return [groups[first : first + 2] for first in range(0, len(groups), 2)]
+        return [[group] for group in even_parts(runs, most)]
+
+    def round(self, runs, half=0):
+        """Bring in features, solve and verify; a generator of lists of parts that are to be done before it goes on."""
         for run in runs:
             run.sample.jobs = self.jobs
-        self.bring_in(runs)
+        yield from self.bring_in(runs)
         each = self.jobs // len(runs)
-        do_all([part for run in runs for part in run.solve_parts(each)], self.jobs)
+        yield [part for run in runs for part in run.solve_parts(each)]
         parallel_for(lambda k: runs[k].solve(each), len(runs), self.jobs if any(run.pending for run in runs) else 1)
-        self.verify(runs)
+        yield from self.verify(runs, half)
 
     def bring_in(self, runs):
         """Let the samples of these runs have the features that they want for their next alphas."""
@@ -161,7 +177,7 @@ class Batch:
         at_once = max(self.jobs, LOOKED_AT // self.design.p)
         for first in range(0, len(runs), at_once):
             some = runs[first : first + at_once]
-            do_all([part for run in some for part in run.look_ahead(lanes)], self.jobs)
+            yield [part for run in some for part in run.look_ahead(lanes)]
             for run in some:
                 wanted.setdefault(run.sample, []).append((run.plan(self.plan.round_cost), run.expected))
         for sample, wishes in wanted.items():
@@ -170,23 +186,23 @@ class Batch:
             new = wishes[0][0] if len(wishes) == 1 else np.unique(np.concatenate([new for new, _ in wishes]))
             if len(new):
                 samples.append((sample, self.plan.rounded(sample, new, max(expected for _, expected in wishes))))
-        do_all([part for sample, new in samples for part in sample.look_at(new)], self.jobs)
-        do_all([part for sample, _ in samples for part in sample.take_in()], self.jobs)
+        yield [part for sample, new in samples for part in sample.look_at(new)]
+        yield [part for sample, _ in samples for part in sample.take_in()]
         for run in runs:
             run.extend()
 
-    def verify(self, runs):
+    def verify(self, runs, half):
         """Products with X: gaps, missed features and gradients for the lanes of all runs."""
-        R, squares = self.residuals(runs)
+        R, squares = yield from self.residuals(runs, half)
         late = any(len(run.free) for run in runs)  # their certificates need the products with those features first
         full = None if late else self.full_lanes(runs)
-        outcomes = self.with_all_features(runs, R, full)
+        outcomes = yield from self.with_all_features(runs, R, full, half)
         self.passes += 1
-        for some, columns in self.doubts(outcomes, R):
+        for some, columns in (yield from self.doubts(outcomes, R)):
             if columns is not None:
-                self.with_some(some, R, columns)
-            do_all([outcome.term_part() for outcome in some], self.jobs)
-            do_all([part for outcome in some for part in outcome.run.judge(outcome, squares)], self.jobs)
+                yield from self.with_some(some, R, columns, half)
+            yield [outcome.term_part() for outcome in some]
+            yield [part for outcome in some for part in outcome.run.judge(outcome, squares)]
 
     def full_lanes(self, runs):
         """For each run the numbers of the lanes that are to meet all features; None: all of them."""
@@ -200,36 +216,36 @@ class Batch:
             full.append(sorted({k - 1 - k * i // each for i in range(each)}) if k else [])
         return full if panel_lanes(self.design, sum(map(len, full))) < panel_lanes(self.design, count) else None
 
-    def copies(self, runs, full, R):
+    def copies(self, runs, full, R, half):
         """Panels of copies of these lanes of R."""
         panel, lane = (
             np.concatenate([run.segments[k][some] for run, some in zip(runs, full, strict=True)]) for k in range(2)
         )
-        P = self.panels("copies", len(lane), self.design.n)
+        P = self.panels(("copies", half), len(lane), self.design.n)
         P[:] = 0.0
         for k in range(len(P)):
             some = slice(k * P.shape[2], min((k + 1) * P.shape[2], len(lane)))
             P[k, :, : some.stop - some.start] = R[panel[some], :, lane[some]].T
         return P
 
-    def with_all_features(self, runs, R, full):
+    def with_all_features(self, runs, R, full, half):
         """What the products with X say of each run: of all its lanes, or of those whose numbers are in `full`."""
         p = self.design.p
         if full is None:
-            C = self.room("C", len(R), p, R.shape[2])
+            C = self.room(("C", half), len(R), p, R.shape[2])
         else:  # in rows
-            P = self.copies(runs, full, R)
-            C = self.room("C", P.shape[0] * P.shape[2], p, 1)
+            P = self.copies(runs, full, R, half)
+            C = self.room(("C", half), P.shape[0] * P.shape[2], p, 1)
         outcomes, at = [], 0
         for k, run in enumerate(runs):
             some = list(range(len(run.lanes))) if full is None else full[k]
             outcomes.append(Outcome(run, self.design, R, C, at, some))
             at += len(some)
         if at > 0:
-            self.design.correlate(R if full is None else P, C, self.jobs)
+            yield self.design.correlate_parts(R if full is None else P, C, self.jobs)
             for outcome in outcomes:
                 outcome.look_at_free()
-            do_all([part for outcome in outcomes for part in outcome.scans()], self.jobs)
+            yield [part for outcome in outcomes for part in outcome.scans()]
             for outcome in outcomes:
                 outcome.sum_up()
         return outcomes
@@ -239,7 +255,7 @@ class Batch:
         between = [outcome for outcome in outcomes if len(outcome.between)]
         if not between:
             return [(outcomes, None)]
-        do_all([one.bridge(*self.spread(one.run.sample.centred)) for one in between], self.jobs)
+        yield [one.bridge(*self.spread(one.run.sample.centred)) for one in between]
         doubtful = np.zeros((len(R), self.design.p), bool)
         for outcome in between:
             doubtful[outcome.panels] |= outcome.doubtful()
@@ -254,7 +270,7 @@ class Batch:
             parts[-1].append(outcome)
         return [(part, columns) for part in parts]
 
-    def with_some(self, outcomes, R, columns):
+    def with_some(self, outcomes, R, columns, half):
         """Let the other lanes meet the features that may exceed their penalty: these columns, in each panel."""
         outcomes = [outcome for outcome in outcomes if len(outcome.between)]
         if not outcomes:
@@ -263,9 +279,9 @@ class Batch:
         columns, rows = columns[here], np.zeros((here.stop - here.start, self.design.p), np.int32)
         for row, some in zip(rows, columns, strict=True):
             row[some] = np.arange(len(some))
-        C = self.room("some", len(columns), max(1, max(map(len, columns))), R.shape[2])
-        self.design.correlate_some(columns, R[here], C, self.jobs)
-        do_all([part for one in outcomes for part in one.some_scans(columns, rows, C, here.start)], self.jobs)
+        C = self.room(("some", half), len(columns), max(1, max(map(len, columns))), R.shape[2])
+        yield self.design.some_correlate_parts(columns, R[here], C)
+        yield [part for one in outcomes for part in one.some_scans(columns, rows, C, here.start)]
         for outcome in outcomes:
             outcome.sum_up_some()
 
@@ -280,13 +296,13 @@ class Batch:
             self.spreads[centred] = np.nan_to_num(norm, nan=HUGE, posinf=HUGE), reach
         return self.spreads[centred]
 
-    def lay_out(self, runs):
+    def lay_out(self, runs, half):
         """Give the lanes of all runs a place in panels: `segments`, each lane's panel and its number there.
 
         Returns room for them, uninitialised; zeros (panels, width); the rows of Y that lanes start from; for each panel
         its (run, the numbers of its lanes, their places).
         """
-        R = self.panels("R", sum(len(run.lanes) for run in runs), self.design.n)
+        R = self.panels(("R", half), sum(len(run.lanes) for run in runs), self.design.n)
         width = R.shape[2]
         target = np.full((R.shape[0], width), -1, dtype=np.intp)
         at, members = 0, [[] for _ in range(R.shape[0])]
@@ -301,13 +317,13 @@ class Batch:
                 at += some
         return R, np.zeros(target.shape), target, members
 
-    def residuals(self, runs):
+    def residuals(self, runs, half=0):
         """R and the weighted squares (panels, width), for the lanes of all runs."""
-        R, squares, target, members = self.lay_out(runs)
+        R, squares, target, members = self.lay_out(runs, half)
         parts = [spread(entries, self.design.p, R.shape[2]) for entries in members]
-        do_all([part for part, _, _ in parts], self.jobs)
+        yield [part for part, _, _ in parts]
         used = [(columns[: part.count], W[None, : part.count]) for part, columns, W in parts]
-        self.fill(R, squares, target, members, used)
+        yield from self.fill(R, squares, target, members, used)
         return R, squares
 
     def fill(self, R, squares, target, members, used):
@@ -326,25 +342,24 @@ class Batch:
             )[0]  # fmt: skip
 
         parallel_for(residuals, len(whole), self.jobs if alone else 1)
-        self.without_weights(R, target, used, others)
-        do_all([weigh(R[k], squares[k], members[k]) for k in others], self.jobs)
+        yield self.without_weights(R, target, used, others)
+        yield [weigh(R[k], squares[k], members[k]) for k in others]
 
     def without_weights(self, R, target, used, some):
-        """R <- Y[target] - X W in some panels."""
+        """The parts of R <- Y[target] - X W in some panels."""
         if self.design.dense:
-            parts = [
+            return [
                 part
                 for k in some
                 for part in self.design.residual_parts(self.Y, target[k : k + 1], *used[k], R[k : k + 1])
             ]
-            do_all(parts, self.jobs)
-            return
 
         def residuals(i):
             k = some[i]
             self.design.residuals(self.Y, target[k : k + 1], *used[k], None, False, 1.0, R[k : k + 1], 1)
 
         parallel_for(residuals, len(some), self.jobs)
+        return []
 
 
 def spread(entries, p, lanes):
