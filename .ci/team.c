@@ -35,7 +35,13 @@ int main(void)
         job j;
         j.parts = 1 + k % 8;
         for (int i = 0; i < SIZE; i++) j.in[i] = k + i, j.out[i] = 0;
-        fr_team_run(&team, twice, &j, j.parts);
+        if (k % 2) fr_team_run(&team, twice, &j, j.parts);
+        else { /* helpers begin while this thread is elsewhere */
+            fr_team_set(&team, twice, &j, j.parts);
+            for (volatile int i = k % 1000; i > 0; i--) {}
+            fr_team_work(&team, twice, &j, j.parts);
+            while (!fr_team_end(&team, j.parts, 0.001)) {}
+        }
         for (int i = 0; i < SIZE; i++) wrong += j.out[i] != 2 * j.in[i];
     }
     fr_team_open(&team, 0);
