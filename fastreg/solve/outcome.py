@@ -97,15 +97,19 @@ class Outcome:
         panels, lanes = (where[self.between] for where in self.run.segments)
         panels = panels - first
         found = self.largest[self.between], self.conjugate[self.between]
-        self.found = found
+        self.found, self.missed_too = found, []
         for panel in np.unique(panels):
+            missed = self.missed
+            if parts:  # no two write to the same
+                missed = np.zeros_like(missed)
+                self.missed_too.append(missed)
             first, stop = np.searchsorted(panels, (panel, panel + 1))
             some, part = self.between[first:stop], slice(first, stop)
             parts.append(
                 Scan(
                     C, panels[part], lanes[part], 0, len(columns[panel]), columns[panel], self.scale, self.l1[some],
                     self.l2[some], *self.limits, self.off[some], self.run.sample.place, found[0][part], found[1][part],
-                    self.missed,
+                    missed,
                 )
             )  # fmt: skip
         return parts
@@ -114,6 +118,8 @@ class Outcome:
         """After these."""
         self.largest[self.between] = np.maximum(self.found[0], SURE * self.l1[self.between])  # the others'
         self.conjugate[self.between] = self.found[1]
+        for missed in self.missed_too:
+            self.missed |= missed
 
     # ------------------------------------------------------------------ gaps
 

@@ -107,7 +107,7 @@ class Batch:
         at_once = self.plan.lanes
         for start in range(0, len(runs), at_once):
             some = runs[start : start + at_once]
-            R, C = (self.panels(name, len(some), rows) for name, rows in (("R", self.design.n), ("C", self.design.p)))
+            R, C = (self.panels((name, 0), len(some), k) for name, k in (("R", self.design.n), ("C", self.design.p)))
             R[:] = 0.0
             width, starts = R.shape[2], []
             for lane, run in enumerate(some):
@@ -135,7 +135,7 @@ class Batch:
             run.lanes = [0]
             run.hold(*run.null_model, np.array([0, len(run.null_model[0])]))
         R, squares = complete(self.residuals(runs), self.jobs)
-        C = self.room("C", len(R), self.design.p, R.shape[2])
+        C = self.room(("C", 0), len(R), self.design.p, R.shape[2])
         self.design.correlate(R, C, self.jobs)
         self.passes += 1
         for run in runs:
@@ -260,7 +260,7 @@ class Batch:
         for outcome in between:
             doubtful[outcome.panels] |= outcome.doubtful()
         columns = [np.flatnonzero(some) for some in doubtful]
-        most, parts, longest = self.plan.lanes * self.design.p, [[]], 0
+        most, parts, longest = self.plan.lanes * self.design.p // 2, [[]], 0
         for outcome in outcomes:
             longest = max([longest] + [len(some) for some in columns[outcome.panels]])
             first = (parts[-1] or [outcome])[0].panels.start
