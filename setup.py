@@ -43,6 +43,7 @@ setup(
             "wraparound": False,
             "cdivision": True,
             "freethreading_compatible": True,
+            "auto_pickle": False,  # parts and states are not pickled, and support for it takes a tenth of a wheel
         },
     ),
     options={

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from fastreg import Problem, fit_path, fit_paths
 from fastreg.design.dense import Dense
-from fastreg.kernels import bridge
+from fastreg.kernels import screening
 from fastreg.solve import rounds
 from fastreg.solve.run import Run
 
@@ -25,7 +25,7 @@ def bridged(a, b, r, Xa=(0.0,), Xb=(0.0,), limit=1.0, norm=(0.0,), reach=0.0, fa
     p, (Xa, Xb, norm) = len(Xa), (np.asarray(v, dtype=float) for v in (Xa, Xb, norm))
     residuals, left, chords = np.empty((3, len(a))), np.empty(2, np.intp), np.zeros((3, 2))
     marks = np.full(p, 7, np.uint8)
-    bridge.Bridge(
+    screening.Bridge(
         R, first, np.arange(2), last, np.stack([np.full(p, np.nan), Xb])[:, :, None], last, a, Xa / total, total,
         reach, np.full(2, limit), factor, norm, residuals, left, chords, marks,
     ).do()  # fmt: skip
@@ -97,7 +97,7 @@ def test_what_is_followed_after_a_round():
     chords, marks = np.empty((3, 2)), np.empty(6, np.uint8)
     one, zero = np.ones(1, np.intp), np.zeros(2, np.intp)
     C = np.stack([np.zeros(6), X.T @ b])[:, :, None]
-    between = bridge.Bridge(
+    between = screening.Bridge(
         R, zero, np.arange(2), one, C, one, a, X.T @ a / total, total, 0.0, np.ones(2), None, np.ones(6), residuals,
         left, chords, marks,
     )  # fmt: skip
@@ -110,7 +110,7 @@ def test_what_is_followed_after_a_round():
         (1, b, X.T @ b / total, np.where(np.isin(np.arange(6), met), X.T @ r / total, near)),
     ):
         out = np.empty(20), np.empty(6), np.empty(6)
-        bridge.Follow(between, k, met, np.ascontiguousarray(products), 0.5, *out).do()
+        screening.Follow(between, k, met, np.ascontiguousarray(products), 0.5, *out).do()
         for found, expected in zip(out, (residual, gradient, (before - gradient) / 0.5), strict=True):
             assert_allclose(found, expected, atol=1e-13)
 

@@ -16,7 +16,7 @@ from fastreg.design import Dense, dense
 from fastreg.kernels import active as active_set
 from fastreg.kernels import certificate, factor, panels
 from fastreg.kernels.gram import GRAM_TILE, Gram, Moments, mirror, whole_gram
-from fastreg.kernels.matrix import source
+from fastreg.kernels.panels import source
 
 LAYOUTS = ["C", "F", "strided", "strided-F", "negative", "negative-F", "read-only"]
 DTYPES = [np.float64, np.float32]
@@ -696,7 +696,7 @@ import numpy as np
 from fastreg import fit_path
 from fastreg.design import Dense, dense
 from fastreg.kernels import factor, panels
-from fastreg.kernels.matrix import source
+from fastreg.kernels.panels import source
 from fastreg.solve.sample import Sample
 
 rng = np.random.default_rng(0)

@@ -13,9 +13,9 @@ from fastreg.design import blocks
 from fastreg.design.blocks import team_of
 from fastreg.kernels import losses, panels
 from fastreg.kernels.columns import PARTS, ColumnSet
-from fastreg.kernels.matrix import source
 from fastreg.kernels.model import Model
 from fastreg.kernels.newton import DONE, WANTS_MINIMUM, WANTS_MODEL, Newton
+from fastreg.kernels.panels import source
 from fastreg.kernels.parts import Team, do_all
 from fastreg.kernels.residual import ResidualSet
 from fastreg.solve import glm

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..kernels import panels
 from ..kernels.gram import GRAM_TILE, Gram, Moments, whole_gram
-from ..kernels.matrix import source
+from ..kernels.panels import source
 from .blocks import OVERFLOW, aligned, do_all, parallel_for
 from .packs import Halves
 

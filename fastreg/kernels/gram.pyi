@@ -2,7 +2,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastreg._types import Floats, Reals
-from fastreg.kernels.matrix import Source
+from fastreg.kernels.panels import Source
 from fastreg.kernels.parts import Part
 
 GRAM_TILE: int

@@ -3,7 +3,7 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from ._simd cimport FR_TILE, Matrix, column, real, row_of, simd
-from .matrix cimport GRAM_ROWS, GRAM_STRIDE, Source, as_matrix, ask_for, by_rows, copy_columns, pack, pack_stride
+from .panels cimport GRAM_ROWS, GRAM_STRIDE, Source, as_matrix, ask_for, by_rows, copy_columns, pack, pack_stride
 from .parts cimport Part, reserve
 
 cdef enum:

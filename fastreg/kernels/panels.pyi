@@ -2,10 +2,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastreg._types import Floats, Reals
-from fastreg.kernels.matrix import Source
 from fastreg.kernels.parts import Part
 
 simd_level: str
+
+class Source: ...
+
+def source(X: Reals, shift: Floats | None) -> Source: ...
 
 class Correlate(Part):
     def __init__(self, source: Source, first: int, stop: int, R: Floats, out: Floats) -> None: ...

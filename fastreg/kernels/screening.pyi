@@ -21,3 +21,38 @@ class Candidates(Part):
         found: NDArray[np.intp],
         needed: Floats,
     ) -> None: ...
+
+class Bridge(Part):
+    def __init__(
+        self,
+        R: Floats,
+        panel: NDArray[np.intp],
+        lane: NDArray[np.intp],
+        full: NDArray[np.intp],
+        C: Floats,
+        row: NDArray[np.intp],
+        anchor: Floats,
+        gradient: Floats,
+        total: float,
+        reach: float,
+        limit: Floats,
+        f1: Floats | None,
+        norm: Floats,
+        residuals: Floats,
+        left: NDArray[np.intp],
+        chords: Floats,
+        marks: NDArray[np.uint8],
+    ) -> None: ...
+
+class Follow(Part):
+    def __init__(
+        self,
+        bridge: Bridge,
+        k: int,
+        columns: NDArray[np.intp] | None,
+        products: Floats,
+        step: float,
+        anchor: Floats,
+        gradient: Floats,
+        slope: Floats,
+    ) -> None: ...

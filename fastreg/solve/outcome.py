@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..kernels.bridge import Bridge, Follow
 from ..kernels.certificate import Scan, Terms
+from ..kernels.screening import Bridge, Follow
 
 SURE = 1.0 - 1e-12  # of the penalty: what a feature that is out of the question stays below
 SCANNED = 1 << 15  # features that one thread looks at in one go

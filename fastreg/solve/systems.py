@@ -10,7 +10,7 @@ from ..design import as_design
 from ..design.blocks import aligned, parallel_for
 from ..design.packs import dense_gram, full_gram
 from ..kernels import factor, panels
-from ..kernels.matrix import source
+from ..kernels.panels import source
 from .decompositions import eigh, svd
 from .ridge_data import correlate, dense, is_far, predict, residual_squares
 from .sums import Sums

@@ -7,7 +7,7 @@ import numpy as np
 from ..design.blocks import do_all, parallel_for, watch
 from ..design.dense import Dense
 from ..design.lines import ENTRY_WORK
-from ..kernels import working
+from ..kernels import columns as kernel
 from ..kernels.columns import ColumnSet
 from ..kernels.residual import ResidualSet
 from .run import BUDGET
@@ -48,16 +48,14 @@ class Store:
         columns, numbers, out = self.columns(features), self.numbers(features), np.empty(len(features))
         count, size = self.share(self.work(features), len(features))
         pieces = [slice(k * size, (k + 1) * size) for k in range(count)]
-        parallel_for(lambda k: working.dots(columns, numbers[pieces[k]], r, out[pieces[k]]), count, self.jobs)
+        parallel_for(lambda k: kernel.dots(columns, numbers[pieces[k]], r, out[pieces[k]]), count, self.jobs)
         return out
 
     def add(self, features, w, out):
         """out += the columns' sum with weights w."""
         columns, numbers, n = self.columns(features), self.numbers(features), self.design.n
         count, size = self.share(self.work(features), n) if self.design.dense else (1, n)
-        parallel_for(
-            lambda k: working.add(columns, numbers, w, k * size, min(n, (k + 1) * size), out), count, self.jobs
-        )
+        parallel_for(lambda k: kernel.add(columns, numbers, w, k * size, min(n, (k + 1) * size), out), count, self.jobs)
 
     def columns(self, features):
         """A `ColumnSet` that reads these columns where they are."""
