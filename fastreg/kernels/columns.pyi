@@ -1,3 +1,6 @@
+import numpy as np
+from numpy.typing import NDArray
+
 from fastreg._types import Floats, Ints, Reals
 from fastreg.kernels.parts import Team
 

@@ -1,6 +1,7 @@
 """Which features may matter: a guess for the next alphas, and what follows for residuals between two others.
 
-A residual r lies near the plane of two others whose products with X are known, r = s a + t b + e, and Cauchy-Schwarz bounds what is left:
+A residual r lies near the plane of two others whose products with X are known, r = s a + t b + e, and
+Cauchy-Schwarz bounds what is left:
 
     |x_j'r| <= |s x_j'a + t x_j'b| + |x_j - m_j| |e| + |m_j| |sum(e)|
 
