@@ -178,6 +178,19 @@ def test_helpers_stand_by_for_the_thread_that_called_them(teams, monkeypatch):
     assert all(done(R))
 
 
+def test_without_teams_loops_and_lists_are_still_shared_by_threads(monkeypatch):
+    monkeypatch.setattr(blocks.kernel_parts, "HAS_TEAMS", False)
+    parts, R = long_parts(8)
+    both = threading.Barrier(2)
+    with blocks.helpers(2):
+        assert blocks._local.team is None  # nobody would take its parts
+        blocks.parallel_for(lambda k: both.wait(10.0), 2, 2)  # neither ends unless the other has begun
+        shared = []
+        monkeypatch.setattr(blocks, "parallel_for", lambda task, count, jobs: shared.append((count, jobs)))
+        blocks.do_all(parts, 2)
+    assert shared == [(8, 2)]
+
+
 def test_a_machine_without_teams_gives_the_same_bits(monkeypatch):
     rng = np.random.default_rng(3)
     X = rng.normal(size=(60, 900))

@@ -124,7 +124,7 @@ def raise_first(errors: Iterable[BaseException | None]) -> None:
 @contextlib.contextmanager
 def team_of(jobs: int, most: int = MOST_IN_TEAM) -> Iterator[Team | None]:
     """While the block runs, up to `jobs` threads, this one included, do what kernels that join the team share out."""
-    if jobs <= 1:
+    if jobs <= 1 or not kernel_parts.HAS_TEAMS:
         yield None
         return
     if jobs <= most and getattr(_local, "team", None) is not None:  # who stands by anyway
@@ -178,7 +178,7 @@ def complete(work: Iterator[Sequence[Part]], jobs: int) -> Any:
 def interleave(works: Iterable[Iterator[Sequence[Part]]], jobs: int) -> None:
     """Do as `complete` does, for several: while helpers do the parts of one, this thread goes on with the next."""
     team = getattr(_local, "team", None)
-    if jobs <= 1 or team is None or not kernel_parts.HAS_TEAMS:
+    if jobs <= 1 or team is None:
         for work in works:
             complete(work, jobs)
         return

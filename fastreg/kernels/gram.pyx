@@ -3,11 +3,10 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from ._simd cimport FR_TILE, Matrix, column, real, row_of, simd
-from .panels cimport GRAM_ROWS, GRAM_STRIDE, Source, as_matrix, ask_for, by_rows, copy_columns, pack, pack_stride
+from .panels cimport AHEAD, GRAM_ROWS, GRAM_STRIDE, Source, as_matrix, ask_for, by_rows, copy_columns, pack, pack_stride
 from .parts cimport Part, reserve
 
 cdef enum:
-    AHEAD = 4              # columns that are asked for before they are packed
     MOMENT_GROUP = 8       # neighbouring columns that share a row's cache line
 
 GRAM_TILE = GRAM_ROWS      # of `whole_gram`, for its callers

@@ -2,6 +2,7 @@
 from ._simd cimport Matrix, prefetch, real
 
 cdef enum:
+    AHEAD = 4              # columns that are asked for before they are packed
     GRAM_ROWS = 128        # rows of a tile: so many that it stays in L2 for all panels
     GRAM_STRIDE = 136      # between its columns where they are copied; a power of two would strain the cache
 

@@ -15,7 +15,6 @@ simd_level = simd.name.decode()
 cdef enum:
     COLUMN_BLOCK = 480     # columns whose sums stay in L2 while all row tiles pass
     COPY_PANELS = 5        # panels for which it pays to copy a tile that cannot be read in place
-    AHEAD = 4              # columns that are asked for before they are packed
 
 
 cdef Matrix as_matrix(const real[:, :] X, const double[::1] shift) noexcept nogil:
