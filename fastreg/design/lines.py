@@ -222,7 +222,7 @@ class Rows(Columns):
 
     @functools.cached_property
     def counts(self):
-        counts, index, some = np.zeros(self.p, self.indptr.dtype), self.X.indices, 1 << 20
+        counts, index, some = np.zeros(self.p, self.indptr.dtype), self.X.indices, max(1 << 16, self.p)
         for start in range(0, len(index), some):  # `bincount` makes a copy of what it is given
             counts += np.bincount(index[start : start + some], minlength=self.p)
         return counts
@@ -242,6 +242,10 @@ class Rows(Columns):
             some.counts = self.counts
             parts.append(some.moments(columns[start : start + most], weights, total, centred, jobs))
         return np.hstack(parts)
+
+    def moment_parts(self, columns, weights, total, centred, jobs=1):
+        self.entries(columns)  # they are about to be used
+        return super().moments(columns, weights, total, centred, jobs), []
 
     def entries(self, columns):
         """As in `Columns`; packs those that have not been asked for before, one thread at a time."""

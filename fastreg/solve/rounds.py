@@ -74,6 +74,7 @@ class Batch:
                     progress(sum(run.k if run.stopped is None else len(run.ladder) for run in runs) / total)
             for run in runs:
                 run.finish(run.task.y)
+        self.runs = []  # what they hold goes before the next group's is built
 
     def complete(self, samples):
         """The Gram matrices of all features; those of folds by difference from that of all rows."""
@@ -185,9 +186,10 @@ class Batch:
                 sample.gram = None
             new = wishes[0][0] if len(wishes) == 1 else np.unique(np.concatenate([new for new, _ in wishes]))
             if len(new):
-                samples.append((sample, self.plan.rounded(sample, new, max(expected for _, expected in wishes))))
-        yield [part for sample, new in samples for part in sample.look_at(new)]
-        yield [part for sample, _ in samples for part in sample.take_in()]
+                expected = max(expected for _, expected in wishes)
+                samples.append((sample, self.plan.rounded(sample, new, expected), expected))
+        yield [part for sample, new, _ in samples for part in sample.look_at(new)]
+        yield [part for sample, _, expected in samples for part in sample.take_in(expected)]
         for run in runs:
             run.extend()
 

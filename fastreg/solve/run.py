@@ -324,6 +324,7 @@ class Run:
     def solve(self, jobs):
         """Have the solutions: on residuals, on up to `jobs` threads, or what the part above has found."""
         done = self.solving.done if self.exact else self.solve_on_residuals(jobs)
+        self.solving = None  # it holds what a larger Gram matrix, or a residual, may come in place of
         l1, l2, filled = self.l1, self.l2, self.stops[done]
         self.hold(self.index[:filled].copy(), self.value[:filled].copy(), self.stops[: done + 1])
         self.lanes, self.inner = self.choose_lanes(self.version[:done], self.between)

@@ -71,8 +71,8 @@ class Sample:
         self.moments, parts = self.design.moment_parts(self.new, self.weights, self.total, self.centred, self.jobs)
         return parts
 
-    def take_in(self):
-        """The second half: what is to be done before the features can be used."""
+    def take_in(self, expected=0):
+        """The second half: what is to be done before the features can be used; `expected` as in `gram_parts`."""
         new, (mean, square, raw) = self.new, self.moments
         m, k = len(self.features), len(new)
         self.features = np.concatenate([self.features, new])
@@ -83,7 +83,7 @@ class Sample:
         self.constant = np.concatenate([self.constant, is_constant(square, raw)])
         self.norm = np.concatenate([self.norm, np.where(self.constant[m:], 0.0, square / self.total)])
         if self.gram is not None:
-            return self.gram_parts(k)
+            return self.gram_parts(k, expected)
         self.pack(new, mean)
         return []
 
@@ -162,11 +162,14 @@ class Sample:
             self.gram = np.empty((0, 0))
             do_all(self.gram_parts(len(self.features)), self.jobs)
 
-    def gram_parts(self, k):
-        """The parts that bring the last k features into the Gram matrix, for which there is room now."""
+    def gram_parts(self, k, expected=0):
+        """The parts that bring the last k features into the Gram matrix, for which there is room now.
+
+        Room is made for as many features as are `expected` in the end, but for twice as many as there are at most.
+        """
         size = len(self.features)
         if size > len(self.gram):
-            m, most = size - k, size if size == self.design.p else min(self.design.p, max(size, 2 * len(self.gram)))
+            m, most = size - k, min(self.design.p, max(size, min(int(expected), 3 * size // 2)))
             gram = np.empty((most, most))
             gram[:m, :m] = self.gram[:m, :m]
             self.gram = gram

@@ -76,7 +76,7 @@ def solve_directly(
     samples, solutions = {}, []
     for numbers in even_parts(range(len(tasks)), plan.at_once):
         start, stop = numbers.start, numbers.stop
-        before, samples = samples, {}  # those of weights that do not come again may go
+        before, samples = samples, {}  # those of weights that do not come again go
         some = tasks[start:stop]
         keys = [(id(task.weights), task.fit_intercept, plan.keeps_gram(task)) for task in some]
         for key, task in zip(keys, some, strict=True):
@@ -86,6 +86,7 @@ def solve_directly(
                 samples[key] = batch.new_sample(task)
                 if gram is not None:
                     samples[key].adopt(gram)
+        before.clear()
         find_spreads({id(samples[key]): samples[key] for key, task in zip(keys, some, strict=True) if task.standardize})
         runs = [
             batch.new_run(task, samples[key], target)
