@@ -18,6 +18,7 @@ from scipy import sparse
 
 from fastreg import fit_path
 from fastreg.design import as_design
+from fastreg.design import lines as design_lines
 from fastreg.design.blocks import parallel_for
 from fastreg.kernels import lines
 
@@ -189,6 +190,26 @@ def test_twin_of_pack_columns(held):
         lines.pack_columns(rows.indptr, rows.indices, rows.data, wanted, ends, index, value)
         assert_array_equal(ends, stops)
         assert_allclose(reference.dense_of(starts, stops, index, value, X.shape[0]), X * wanted, rtol=1e-15)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("part", [1, 300, 1 << 19])
+def test_gram_matrices_from_rows_that_are_copied_in_parts(monkeypatch, part, jobs):
+    monkeypatch.setattr(design_lines, "TRANSPOSED", part)
+    X = sparse.random_array((900, 150), density=0.02, format="csc", rng=np.random.default_rng(6))
+    X.data += 1.0
+    weights, rows, asked = weights_of(900), np.random.default_rng(7).permutation(150)[:140], []
+    lines_of = design_lines.Columns.lines_of
+    monkeypatch.setattr(design_lines.Columns, "lines_of", lambda *a: asked.append(lines_of(*a)) or asked[-1])
+    means = reference.moments(X.toarray(), weights, rows, True)[0]
+    for form in (X, X.tocsr()):
+        gram = np.full((150, 150), np.nan)
+        for start, stop in ((0, 60), (60, 140)):
+            as_design(form).gram_parts(gram, rows[:stop], stop - start, means[:stop], weights, 0.5, jobs)
+        expected = 0.5 * reference.gram_columns(X.toarray(), weights, rows, rows, means, means)
+        assert_allclose(gram[:140, :140], expected, rtol=1e-12, atol=1e-12)
+        assert_array_equal(gram[:140, :140], gram[:140, :140].T)
+    assert all(len(parts) > 5 if part == 1 else parts for parts in asked)
 
 
 @pytest.mark.parametrize("level", ["baseline", "avx2", "avx512"])

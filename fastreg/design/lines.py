@@ -2,6 +2,7 @@
 
 import functools
 import threading
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from .packs import Halves
 FULL = 0.5  # share of entries from which on means are taken off a column itself, not off its products
 LINE_WORK = 2.0  # time of an entry and eight lanes in a panel, over that of a pair of entries in a row
 COPY_WORK = 8.0  # time of copying an entry
-TRANSPOSED = 1 << 21  # entries that may be copied row by row, or an eighth of those of X if that is more
+TRANSPOSED = 1 << 19  # entries that are copied row by row at a time, or a sixteenth of those of X if that is more
 ENTRY_WORK = 3.0  # an entry costs as much as so many of a dense matrix: its line of the panel has to be fetched
 
 
@@ -114,9 +115,10 @@ class Columns:
         """
         starts, stops, index, value = self.entries(rows)
         total = float(self.n) if weights is None else float(weights.sum())
-        by_rows = self.by_rows(rows, new, means.any())
-        if by_rows is not None:
-            self.gram_by_rows(by_rows, rows, new, means, weights, total, store, jobs)
+        parts = self.lines_of(rows, new, means.any())
+        if parts is not None:
+            for first, stop in parts:
+                self.gram_by_rows(first, stop, rows, new, means, weights, total, store, jobs)
             return
         offset, groups = len(rows) - len(new), [np.arange(i, min(i + 8, len(new))) for i in range(0, len(new), 8)]
         free = []  # panels of zeros
@@ -141,38 +143,49 @@ class Columns:
 
         parallel_for(task, len(groups), jobs)
 
-    def gram_by_rows(self, by_rows, rows, new, means, weights, total, store, jobs):
-        """As `gram_columns`, from the copy that `by_rows` made."""
+    def gram_by_rows(self, first, stop, rows, new, means, weights, total, store, jobs):
+        """As `gram_columns`, for the features rows[first:stop], from a copy of them row by row."""
         starts, stops, index, value = self.entries(rows)
-        old = len(rows) - len(new)
-        edges = np.linspace(0, len(new), min(len(new), len(new) * len(rows) // 20_000 + 1) + 1).astype(np.intp)
+        old, copied = len(rows) - len(new), rows[first:stop]
+        size = int((stops[copied] - starts[copied]).sum())
+        ends, places, values = np.empty(self.n, np.intp), np.empty(size, np.int32), np.empty(size)
+        lines.transpose(starts, stops, index, value, copied, ends, places, values)
+        begin, most = max(0, first - old), len(new) * len(copied) // 20_000 + 1  # others have these above the diagonal
+        edges = np.linspace(begin, len(new), min(len(new), most) + 1).astype(np.intp)
+        edges = np.unique([*edges, min(len(new), max(begin, stop - old))])  # none lies partly on the diagonal
 
         def task(k):
-            start, stop = edges[k], edges[k + 1]
-            out = np.empty((stop - start, len(rows)))
+            start, last = edges[k], edges[k + 1]
+            out = np.empty((last - start, len(copied)))
             lines.gram_lines(
-                starts, stops, index, value, weights, total, *by_rows, new[start:stop], means[old + start : old + stop],
-                means, out,
+                starts, stops, index, value, weights, total, ends, places, values, new[start:last],
+                means[old + start : old + last], means[first:stop], out,
             )  # fmt: skip
-            store(0, old + stop, start, out.T[: old + stop])
+            until = min(stop, old + last)
+            store(first, until, start, out.T[: until - first])
 
         parallel_for(task, len(edges) - 1, jobs)
 
-    def by_rows(self, rows, new, centred):
-        """The columns `rows`, row by row, where that makes their products with `new` cheaper than panels do."""
-        starts, stops, index, value = self.entries(rows)
+    def lines_of(self, rows, new, centred):
+        """Parts (first, stop) of the columns `rows` to be copied row by row, for their products with `new`.
+
+        None: panels are cheaper.
+        """
+        starts, stops, index, _ = self.entries(rows)
         counts = stops[rows] - starts[rows]
         size, entries = int(counts.sum()), int(counts[len(rows) - len(new) :].sum())
         panels = LINE_WORK * (len(new) / 8) * size
         if centred and (counts > FULL * self.n).any():  # their means have to be taken off before the products
             return None
-        if entries * size / self.n + COPY_WORK * size > panels or size > max(TRANSPOSED, len(self.X.data) // 8):
+        if entries * size / self.n + COPY_WORK * size > panels:
             return None
-        ends, places, values = np.empty(self.n, np.intp), np.empty(size, np.int32), np.empty(size)
-        lines.transpose(starts, stops, index, value, rows, ends, places, values)
-        lengths = np.diff(ends, prepend=0).astype(float)
-        pairs = (lengths * lengths).sum() * entries / max(1, size)
-        return (ends, places, values) if pairs < panels else None
+        lengths = np.zeros(self.n, np.intp)
+        lines.count(starts, stops, index, rows, lengths)
+        if (lengths.astype(float) ** 2).sum() * entries / max(1, size) >= panels:
+            return None
+        most = max(TRANSPOSED, len(self.X.data) // 16)
+        edges = np.searchsorted(np.cumsum(counts), np.arange(most, size, most))
+        return list(pairwise(np.unique([0, *edges, len(rows)]).tolist()))
 
     def moment_parts(self, columns, weights, total, centred, jobs=1):
         """(what `moments` returns, nothing that is left to be done)"""

@@ -35,6 +35,7 @@ def gram_columns(
     panel: Floats,
     out: Floats,
 ) -> None: ...
+def count(starts: Ints, stops: Ints, index: Ints, columns: NDArray[np.intp], counts: NDArray[np.intp]) -> None: ...
 def transpose(
     starts: Ints,
     stops: Ints,

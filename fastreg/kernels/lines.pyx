@@ -143,6 +143,21 @@ def gram_columns(
                     panel[index[k], l] = 0.0
 
 
+def count(
+    const integer[:] starts,        # in   (p,)  entries of column j: starts[j]..stops[j]-1
+    const integer[:] stops,
+    const integer[::1] index,       # in   (nnz,)
+    const Py_ssize_t[::1] columns,  # in   (m,)  columns of X
+    Py_ssize_t[::1] counts,         # in/out (n,)
+):
+    """Add up how many entries the given columns have in each row."""
+    cdef Py_ssize_t c, k
+    with nogil:
+        for c in range(columns.shape[0]):
+            for k in range(starts[columns[c]], stops[columns[c]]):
+                counts[index[k]] += 1
+
+
 def transpose(
     const integer[:] starts,        # in   (p,)  entries of column j: starts[j]..stops[j]-1
     const integer[:] stops,
@@ -154,18 +169,14 @@ def transpose(
     double[::1] values,             # out
 ):
     """The given columns of X, row by row."""
-    cdef Py_ssize_t c, j, k, i, count, held = 0
+    cdef Py_ssize_t c, j, k, i, some, held = 0
+    ends[:] = 0
+    count(starts, stops, index, columns, ends)
     with nogil:
         for i in range(ends.shape[0]):
-            ends[i] = 0
-        for c in range(columns.shape[0]):
-            j = columns[c]
-            for k in range(starts[j], stops[j]):
-                ends[index[k]] += 1
-        for i in range(ends.shape[0]):
-            count = ends[i]
+            some = ends[i]
             ends[i] = held
-            held += count
+            held += some
         for c in range(columns.shape[0]):
             j = columns[c]
             for k in range(starts[j], stops[j]):

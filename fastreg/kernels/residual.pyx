@@ -25,7 +25,7 @@ import numpy as np
 cdef enum:
     MOST_PRODUCTS = 1000   # of a Newton step,
     ROUGH_PRODUCTS = 100   # and while features still enter
-    COPIES = 3 << 18       # entries of columns copied to be near each other, or a sixteenth of X if that is more
+    COPIES = 5 << 17       # entries of columns copied to be near each other, or a sixteenth of X if that is more
 
 cdef double WATCH = 4e8        # entries read between two calls of `watch`
 

@@ -180,14 +180,14 @@ class Batch:
             some = runs[first : first + at_once]
             yield [part for run in some for part in run.look_ahead(lanes)]
             for run in some:
-                wanted.setdefault(run.sample, []).append((run.plan(self.plan.round_cost), run.expected))
+                wanted.setdefault(run.sample, []).append((run.plan(self.plan.round_cost), run))
         for sample, wishes in wanted.items():
             if not any(run.exact for run in self.runs if run.sample is sample and not run.done):
                 sample.gram = None
             new = wishes[0][0] if len(wishes) == 1 else np.unique(np.concatenate([new for new, _ in wishes]))
             if len(new):
-                expected = max(expected for _, expected in wishes)
-                samples.append((sample, self.plan.rounded(sample, new, expected), expected))
+                new = self.plan.rounded(sample, new, max(run.expected for _, run in wishes))
+                samples.append((sample, new, max(run.expected_in_gram for _, run in wishes)))
         yield [part for sample, new, _ in samples for part in sample.look_at(new)]
         yield [part for sample, _, expected in samples for part in sample.take_in(expected)]
         for run in runs:

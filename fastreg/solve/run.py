@@ -1,5 +1,6 @@
 """One problem on its way down the grid of alphas: what to solve next, and what the last round proved."""
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -24,7 +25,7 @@ LEAST_DENSITY = 1 / 3  # lanes that an alpha is expected to need at least
 LOOKS = 10  # products with a feature for each alpha that is solved on residuals
 PATIENCE = 100  # sweeps and steps on residuals for one alpha, before a Gram matrix takes over
 LARGE = 350  # features in a support of a sparse X, from which on conjugate gradients beat a factor
-GRAM_BYTES = 16 << 20  # of a Gram matrix that a sparse problem may keep, or an eighth of X if that is more
+GRAM_BYTES = 16 << 20  # of a Gram matrix that a sparse problem may keep, or a sixteenth of X if that is more
 SPARE = 64  # more features than X has rows that a factor has room for
 BUDGET = 4e9  # flops between two looks at the keyboard
 
@@ -235,7 +236,7 @@ class Run:
         if len(chosen) > room:
             chosen = chosen[np.argpartition(-needed[chosen], room)[:room]]
         want = found[chosen]
-        if self.may_turn and 8 * (self.known + len(want)) ** 2 > max(GRAM_BYTES, self.sample.design.nbytes // 8):
+        if self.may_turn and self.known + len(want) > self.most_in_gram:
             self.turn()
         if missed is not None:
             self.missed = None
@@ -244,6 +245,15 @@ class Run:
             start = np.flatnonzero(self.task.coef_init)
             want = np.union1d(start[place[start] < 0], want)
         return want
+
+    @property
+    def most_in_gram(self):
+        """Features that a sparse problem may have in its Gram matrix."""
+        return math.isqrt(max(GRAM_BYTES, self.sample.design.nbytes // 16) // 8)
+
+    @property
+    def expected_in_gram(self):
+        return min(self.expected, self.most_in_gram) if self.may_turn else self.expected
 
     def looks(self):
         """Products with a feature that each alpha takes; 0: none, there is a Gram matrix."""
@@ -540,7 +550,7 @@ class Run:
                 self.stopped = at
         self.gaps[at], self.explained[at] = gap, 1.0 - rss / (2.0 * self.constant_objective)
         self.n_iter[at], self.carried = self.carried, 0
-        self.pieces.append((features, values))
+        self.pieces.append((features.astype(np.int32), values))
         self.intercepts[at] -= shift
         return sound
 

@@ -167,21 +167,18 @@ def average(y, weights):
 
 def solution(run, p):
     """The path of a finished run."""
-    indptr = np.zeros(len(run.alphas) + 1, dtype=np.int64)
-    features, values = [np.empty(0, np.int64)], [np.empty(0)]
+    indptr = np.concatenate([[0], np.cumsum([len(index) for index, _ in run.pieces], dtype=np.int64)])
+    width = np.int32 if max(indptr[-1], p) < 2**31 else np.int64
+    indices, values = np.empty(indptr[-1], width), np.empty(indptr[-1])
     for k, (index, w) in enumerate(run.pieces):
-        order = np.argsort(index)
-        features.append(index[order])
-        values.append(w[order])
-        indptr[k + 1] = indptr[k] + len(index)
+        order, at = np.argsort(index), slice(indptr[k], indptr[k + 1])
+        indices[at], values[at] = index[order], w[order]
+        run.pieces[k] = None  # many paths, or a long one, need not be there twice
     null_coef = None
     if len(run.free):
         null_coef = np.zeros(p)
         null_coef[run.sample.features[run.null_model[0]]] = run.null_model[1]
-    indices = np.concatenate(features)
-    if max(indptr[-1], p) < 2**31:
-        indptr, indices = indptr.astype(np.int32), indices.astype(np.int32)
     return Solution(
-        run.alphas, indptr, indices, np.concatenate(values), p, run.intercepts, run.gaps, float(run.alpha_max),
+        run.alphas, indptr.astype(width), indices, values, p, run.intercepts, run.gaps, float(run.alpha_max),
         float(run.null), float(run.level - run.level_of(*run.null_model)), null_coef, run.explained, run.n_iter, 0,
     )  # fmt: skip
