@@ -44,6 +44,11 @@ cdef inline double entry_value(const Columns* x, Py_ssize_t k) noexcept nogil:
     return (<const float*>x.X.value)[k] if x.X.single else (<const double*>x.X.value)[k]
 
 
+ctypedef struct Shares:
+    int parts
+    int edges[MOST_PARTS + 1]   # where each part of a list of columns begins, and the last one ends
+
+
 cdef class ColumnSet:
     cdef Columns x
     cdef dict held          # what the pointers rest on
@@ -52,8 +57,10 @@ cdef Py_ssize_t entries_of(const Columns* x, const int* F, int count) noexcept n
 cdef double dot(const Columns* x, int j, const double* r) noexcept nogil
 cdef void axpy(const Columns* x, int j, double a, const double* s, double* r) noexcept nogil
 cdef void copy(Columns* x, int j) noexcept nogil
-cdef void correlate(const Columns* x, const int* F, int count, const double* r, double* out) noexcept nogil
+cdef void share_out(const Columns* x, const int* F, int count, Shares* dots, Shares* sums) noexcept nogil
+cdef void correlate(const Columns* x, const int* F, int count, const double* r, double* out,
+                    const Shares* shares=*) noexcept nogil
 cdef void accumulate(const Columns* x, const int* F, int count, const double* v, Py_ssize_t first, Py_ssize_t stop,
                      double* out) noexcept nogil
 cdef void combine(const Columns* x, const int* F, int count, const double* v, double level, const double* s,
-                  double* out) noexcept nogil
+                  double* out, const Shares* shares=*) noexcept nogil

@@ -6,7 +6,7 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
 from ._simd cimport integer, real, simd
-from .columns cimport MOST_PARTS, Columns
+from .columns cimport MOST_PARTS, Columns, Shares
 from .parts cimport Team, run_parts
 
 PARTS = MOST_PARTS
@@ -99,8 +99,7 @@ ctypedef struct Work:
     const double* s
     double* out
     double level
-    int parts
-    int edges[MOST_PARTS + 1]       # of F
+    Shares shares
 
 
 cdef Py_ssize_t entries_of(const Columns* x, const int* F, int count) noexcept nogil:
@@ -114,19 +113,28 @@ cdef Py_ssize_t entries_of(const Columns* x, const int* F, int count) noexcept n
     return total
 
 
-cdef void share_out(Work* work, Py_ssize_t least) noexcept nogil:
-    """Cut the columns into parts of about as many entries, at least `least`."""
-    cdef const Columns* x = work.x
-    cdef Py_ssize_t total = entries_of(x, work.F, work.count), held = 0
+cdef void share_out(const Columns* x, const int* F, int count, Shares* dots, Shares* sums) noexcept nogil:
+    """Cut columns into parts of about as many entries, for products with each and for sums of them; or NULL: not."""
+    cdef Py_ssize_t total = entries_of(x, F, count)
+    if dots != NULL:
+        cut(x, F, count, total, PART if x.packed == NULL else DENSE_PART, dots)
+    if sums != NULL:
+        cut(x, F, count, total, max(<Py_ssize_t>PART, x.n) if x.sums != NULL else PY_SSIZE_T_MAX, sums)
+
+
+cdef void cut(const Columns* x, const int* F, int count, Py_ssize_t total, Py_ssize_t least,
+              Shares* shares) noexcept nogil:
+    """Cut columns with `total` entries into parts of at least so many."""
+    cdef Py_ssize_t held = 0
     cdef int k, part = 0
-    work.parts = <int>min(<Py_ssize_t>MOST_PARTS, max(<Py_ssize_t>1, total // least))
-    for k in range(work.count):
-        while part < work.parts and held * work.parts >= part * total:
-            work.edges[part] = k
+    shares.parts = <int>min(<Py_ssize_t>MOST_PARTS, max(<Py_ssize_t>1, total // least))
+    for k in range(count):
+        while part < shares.parts and held * shares.parts >= part * total:
+            shares.edges[part] = k
             part += 1
-        held += x.n if x.packed != NULL else stop_of(x, work.F[k]) - start_of(x, work.F[k])
-    while part <= work.parts:
-        work.edges[part] = work.count
+        held += x.n if x.packed != NULL else stop_of(x, F[k]) - start_of(x, F[k])
+    while part <= shares.parts:
+        shares.edges[part] = count
         part += 1
 
 
@@ -134,7 +142,7 @@ cdef void correlate_part(void* context, int part) noexcept nogil:
     cdef Work* work = <Work*>context
     cdef const Columns* x = work.x
     cdef const double* four[4]
-    cdef int k = work.edges[part], stop = work.edges[part + 1], l
+    cdef int k = work.shares.edges[part], stop = work.shares.edges[part + 1], l
     if x.packed != NULL:
         while k + 4 <= stop:
             for l in range(4):
@@ -146,12 +154,16 @@ cdef void correlate_part(void* context, int part) noexcept nogil:
         k += 1
 
 
-cdef void correlate(const Columns* x, const int* F, int count, const double* r, double* out) noexcept nogil:
-    """out[k] = x_F[k]'r."""
+cdef void correlate(const Columns* x, const int* F, int count, const double* r, double* out,
+                    const Shares* shares=NULL) noexcept nogil:
+    """out[k] = x_F[k]'r; `shares` as `share_out` cuts these columns, for those who know."""
     cdef Work work
     work.x, work.F, work.count, work.v, work.out = x, F, count, r, out
-    share_out(&work, PART if x.packed == NULL else DENSE_PART)
-    run_parts(x.team, correlate_part, &work, work.parts)
+    if shares != NULL:
+        work.shares = shares[0]
+    else:
+        share_out(x, F, count, &work.shares, NULL)
+    run_parts(x.team, correlate_part, &work, work.shares.parts)
 
 
 cdef void accumulate(const Columns* x, const int* F, int count, const double* v, Py_ssize_t first, Py_ssize_t stop,
@@ -182,8 +194,8 @@ cdef void accumulate(const Columns* x, const int* F, int count, const double* v,
 cdef void combine_packed(void* context, int part) noexcept nogil:
     """A share of the rows."""
     cdef Work* work = <Work*>context
-    cdef Py_ssize_t n = work.x.n, first = part * n // work.parts // 8 * 8
-    cdef Py_ssize_t stop = (part + 1) * n // work.parts // 8 * 8 if part + 1 < work.parts else n
+    cdef Py_ssize_t n = work.x.n, first = part * n // work.shares.parts // 8 * 8
+    cdef Py_ssize_t stop = (part + 1) * n // work.shares.parts // 8 * 8 if part + 1 < work.shares.parts else n
     memset(work.out + first, 0, (stop - first) * sizeof(double))
     accumulate(work.x, work.F, work.count, work.v, first, stop, work.out)
     finish_rows(work, first, stop)
@@ -204,33 +216,36 @@ cdef void combine_part(void* context, int part) noexcept nogil:
     """A share of the columns, into sums of its own."""
     cdef Work* work = <Work*>context
     cdef double* out = work.out if part == 0 else work.x.sums + (part - 1) * work.x.n
-    cdef int first = work.edges[part]
+    cdef int first = work.shares.edges[part]
     memset(out, 0, work.x.n * sizeof(double))
-    accumulate(work.x, work.F + first, work.edges[part + 1] - first, work.v + first, 0, work.x.n, out)
+    accumulate(work.x, work.F + first, work.shares.edges[part + 1] - first, work.v + first, 0, work.x.n, out)
 
 
 cdef void add_up_part(void* context, int part) noexcept nogil:
     """The sums of all parts, for a share of the rows."""
     cdef Work* work = <Work*>context
-    cdef Py_ssize_t n = work.x.n, first = part * n // work.parts, stop = (part + 1) * n // work.parts
+    cdef Py_ssize_t n = work.x.n, first = part * n // work.shares.parts, stop = (part + 1) * n // work.shares.parts
     cdef int k
-    for k in range(work.parts - 1):
+    for k in range(work.shares.parts - 1):
         simd.axpy(stop - first, 1.0, work.x.sums + k * n + first, work.out + first)
     finish_rows(work, first, stop)
 
 
 cdef void combine(const Columns* x, const int* F, int count, const double* v, double level, const double* s,
-                  double* out) noexcept nogil:
+                  double* out, const Shares* shares=NULL) noexcept nogil:
     """out = s (sum_k v[k] x_F[k] - level); s NULL: ones."""
     cdef Work work
     work.x, work.F, work.count, work.v, work.s, work.level, work.out = x, F, count, v, s, level, out
     if x.packed != NULL or count == 0:
-        work.parts = <int>min(<Py_ssize_t>MOST_PARTS, max(<Py_ssize_t>1, count * x.n // DENSE_PART))
-        run_parts(x.team, combine_packed, &work, work.parts)
+        work.shares.parts = <int>min(<Py_ssize_t>MOST_PARTS, max(<Py_ssize_t>1, count * x.n // DENSE_PART))
+        run_parts(x.team, combine_packed, &work, work.shares.parts)
         return
-    share_out(&work, max(<Py_ssize_t>PART, x.n) if x.sums != NULL else PY_SSIZE_T_MAX)
-    run_parts(x.team, combine_part, &work, work.parts)
-    run_parts(x.team, add_up_part, &work, work.parts)
+    if shares != NULL:
+        work.shares = shares[0]
+    else:
+        share_out(x, F, count, NULL, &work.shares)
+    run_parts(x.team, combine_part, &work, work.shares.parts)
+    run_parts(x.team, add_up_part, &work, work.shares.parts)
 
 
 # -------------------------------------------------------------------- for Python

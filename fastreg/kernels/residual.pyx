@@ -16,7 +16,7 @@ from libc.string cimport memcpy, memset
 
 from ._simd cimport integer, real, simd
 from .cell cimport Kink, by_t, shuffle
-from .columns cimport MOST_PARTS, Columns, axpy, combine, copy, correlate, dot, entries_of
+from .columns cimport MOST_PARTS, Columns, Shares, axpy, combine, copy, correlate, dot, entries_of, share_out
 from .parts cimport Team
 
 import numpy as np
@@ -72,6 +72,7 @@ cdef class ResidualSet:
     cdef int *A
     cdef int active, free
     cdef int *F
+    cdef Shares dots, sums          # of F
     cdef Kink *kinks
     cdef unsigned long long seed    # 0: cyclic order
     cdef double read                # entries since the last call of `watch`
@@ -496,8 +497,8 @@ cdef class ResidualSet:
         cdef double level = 0.0
         for k in range(self.free):
             level += v[k] * self.mean[self.F[k]]
-        combine(&self.x, self.F, self.free, v, level, self.s, self.u)
-        correlate(&self.x, self.F, self.free, self.u, self.h)
+        combine(&self.x, self.F, self.free, v, level, self.s, self.u, &self.sums)
+        correlate(&self.x, self.F, self.free, self.u, self.h, &self.dots)
         for k in range(self.free):
             self.h[k] = self.h[k] / self.total + self.l2 * self.f2[self.F[k]] * v[k]
 
@@ -522,8 +523,9 @@ cdef class ResidualSet:
                 self.F[self.free] = j
                 self.free += 1
                 size += self.reach(j) * fabs(self.w[j])
+        share_out(&self.x, self.F, self.free, &self.dots, &self.sums)
         if not self.known:
-            correlate(&self.x, self.F, self.free, self.t, self.h)
+            correlate(&self.x, self.F, self.free, self.t, self.h, &self.dots)
         for k in range(self.free):
             j = self.F[k]
             l1 = self.l1 * self.f1[j]
