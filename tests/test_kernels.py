@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from fastreg.design import Dense, dense
 from fastreg.kernels import active as active_set
 from fastreg.kernels import certificate, factor, panels
-from fastreg.kernels.gram import GRAM_TILE, Gram, Moments, mirror, whole_gram
+from fastreg.kernels.gram import GRAM_TILE, Gram, Moments, mirror, narrow_gram, whole_gram
 from fastreg.kernels.panels import source
 
 LAYOUTS = ["C", "F", "strided", "strided-F", "negative", "negative-F", "read-only"]
@@ -241,11 +241,14 @@ def test_whole_gram(monkeypatch, layout, dtype, given, single):
         if root is not None:
             Z *= root[:, None]
         count, first = -(-m // 24), n // 3
-        start, beside = count // 2, rng.normal(size=(2, n, 8))
-        out, products = np.ones((count - start, count * 24, 24)), np.ones((2, (count - start) * 24, 8))
-        work = np.full((count, GRAM_TILE, 24), np.nan)
-        narrow = np.full(work.shape, np.nan, dtype=np.float32) if single else None
-        whole_gram(X, shift, columns, means, level, root, beside, first, n, start, work, narrow, out, products)
+        start, beside = count // 2, rng.normal(size=(2, n, 1 if single else 8))
+        out, products = np.ones((count - start, count * 24, 24)), np.ones((2, (count - start) * 24, beside.shape[2]))
+        work = np.full((count, GRAM_TILE, 24), np.nan, dtype=np.float32 if single else np.float64)
+        arguments = panels.source(X, shift), columns, means, level, root
+        if single:
+            narrow_gram(*arguments, beside[:, :, 0], first, n, start, work, out, products[:, :, 0])
+        else:
+            whole_gram(*arguments, beside, first, n, start, work, out, products)
         rounding = 1e8 if single else 1.0  # of a float, in those of a double, and somewhat more
 
         def agrees(found, A, B, times):

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 
 from ..kernels import panels
-from ..kernels.gram import GRAM_TILE, Gram, Moments, whole_gram
+from ..kernels.gram import GRAM_TILE, Gram, Moments, narrow_gram, whole_gram
 from ..kernels.panels import source
 from .blocks import OVERFLOW, aligned, do_all, parallel_for
 from .packs import Halves
@@ -210,11 +210,15 @@ class Dense:
         groups = [(start, min(start + width, count)) for start in range(0, count, width)]
         groups.reverse()  # the last have most to do
         k = 0 if right is None else right.shape[1]
-        beside = self.in_lanes(np.empty((self.n, 0)) if k == 0 else right if root is None else root[:, None] * right)
+        right = np.empty((self.n, 0)) if k == 0 else right if root is None else root[:, None] * right
+        beside = np.ascontiguousarray(right.T) if single else self.in_lanes(right)
+        kernel, number = (narrow_gram, np.float32) if single else (whole_gram, np.float64)
 
         def zeros(start, stop, pieces):
             """So many matrices and products; large arrays come in large pages, which are cleared faster."""
-            products = np.zeros((pieces, len(beside), 24 * (stop - start), beside.shape[2]))
+            products = np.zeros((pieces, k, 24 * (stop - start)))
+            if not single:
+                products = np.zeros((pieces, len(beside), 24 * (stop - start), beside.shape[2]))
             return np.zeros((pieces, stop - start, 24 * stop, 24)), products
 
         most = max(1, min(MOST_PIECES, PIECE_BYTES // (8 * 24**2 * width * count))) if few else 1
@@ -223,17 +227,16 @@ class Dense:
         sums = [zeros(*group, pieces) for group in groups]
         step = min(TASK_WORK // (24 * width * size), -(-self.n // pieces))
         step = max(1, -(-step // GRAM_TILE)) * GRAM_TILE
-        rooms = threading.local()
+        rooms, source = threading.local(), self.source
 
         def add(group, piece, first):
             (start, stop), last = groups[group], min(first + step, self.n)
             if not hasattr(rooms, "tile"):  # one for each thread: fresh memory has to be cleared
-                rooms.tile = aligned((count, GRAM_TILE, 24))
-                rooms.narrow = aligned((count, GRAM_TILE, 12)).view(np.float32) if single else None
+                rooms.tile = aligned((count, GRAM_TILE, 12 if single else 24)).view(number)
             gram, products = sums[group]
-            whole_gram(
-                self.X, self.shift, columns, means, level, root, beside, first, last, start,
-                rooms.tile[:stop], rooms.narrow[:stop] if single else None, gram[piece], products[piece],
+            kernel(
+                source, columns, means, level, root, beside, first, last, start, rooms.tile[:stop], gram[piece],
+                products[piece],
             )  # fmt: skip
 
         for wave in range(0, self.n, pieces * step):
@@ -244,7 +247,8 @@ class Dense:
             parallel_for(lambda k: add_up(*sums[0], k), count, jobs)
         products = np.empty((size, k))
         for (start, stop), (gram, part) in zip(groups, sums, strict=True):
-            products[24 * start : 24 * stop] = side_by_side(part[0], k)[: size - 24 * start]
+            some = part[0].T if single else side_by_side(part[0], k)
+            products[24 * start : 24 * stop] = some[: size - 24 * start]
             for i in range(start, stop):
                 last = min(24 * (i + 1), size)
                 store(0, last, 24 * i, gram[0, i - start, :last, : last - 24 * i])

@@ -24,8 +24,7 @@ class Gram(Part):
     ) -> None: ...
 
 def whole_gram(
-    X: Reals,
-    shift: Floats | None,
+    source: Source,
     columns: NDArray[np.intp],
     means: Floats,
     level: Floats | None,
@@ -35,7 +34,20 @@ def whole_gram(
     stop: int,
     start: int,
     work: Floats,
-    single: NDArray[np.float32] | None,
+    out: Floats,
+    products: Floats,
+) -> None: ...
+def narrow_gram(
+    source: Source,
+    columns: NDArray[np.intp],
+    means: Floats,
+    level: Floats | None,
+    root: Floats | None,
+    right: Floats,
+    first: int,
+    stop: int,
+    start: int,
+    work: NDArray[np.float32],
     out: Floats,
     products: Floats,
 ) -> None: ...

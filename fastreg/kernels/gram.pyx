@@ -2,14 +2,14 @@
 from libc.stdlib cimport free
 from libc.string cimport memset
 
-from ._simd cimport FR_TILE, Matrix, column, real, row_of, simd
-from .panels cimport AHEAD, GRAM_ROWS, GRAM_STRIDE, Source, as_matrix, ask_for, by_rows, copy_columns, pack, pack_stride
+from ._simd cimport FR_TILE, Matrix, column, row_of, simd
+from .panels cimport AHEAD, GRAM_ROWS, GRAM_STRIDE, Source, ask_for, by_rows, copy_columns, pack, pack_stride
 from .parts cimport Part, reserve
 
 cdef enum:
     MOMENT_GROUP = 8       # neighbouring columns that share a row's cache line
 
-GRAM_TILE = GRAM_ROWS      # of `whole_gram`, for its callers
+GRAM_TILE = GRAM_ROWS      # rows of a tile of `whole_gram` and `narrow_gram`, for their callers
 
 cdef double SHARE = 0.01   # of what is taken off a sum of squares: if less than that is left, its digits are gone
 
@@ -146,10 +146,9 @@ cdef void multiply(const Matrix* M, const double* weights, const Py_ssize_t* ind
 
 
 def whole_gram(
-    const real[:, :] X,             # in   (n, p)
-    const double[::1] shift,        # in   (p,) taken off its columns, or None
+    Source source,                  # in   X (n, p)
     const Py_ssize_t[::1] columns,  # in   (m,)  columns of X
-    const double[::1] means,        # in   (m,)  taken off them too
+    const double[::1] means,        # in   (m,)  taken off them
     const double[::1] level,        # in   (n,) taken off the rows, or None
     const double[::1] root,         # in   (n,) what the rows are then multiplied with, or None
     const double[:, :, ::1] right,  # in   (sets, n, lanes)  what the columns are multiplied with besides
@@ -157,22 +156,19 @@ def whole_gram(
     Py_ssize_t stop,
     Py_ssize_t start,               # in   the first panel of 24 columns that is wanted
     double[:, :, ::1] work,         # work (panels, 128, 24), for the panels up to the last one that is wanted
-    float[:, :, ::1] single,        # work (panels, 128, 24), or None
     double[:, :, ::1] out,          # in/out (panels - start, panels * 24, 24)
     double[:, :, ::1] products,     # in/out (sets, (panels - start) * 24, lanes)
 ):
     """Add to out[k - start, i, l] the sum over these rows of z_i z_j, j = 24 k + l, for i < 24 (k + 1).
 
     z are the columns; the sums over z_j right[s, :, l] are added to products[s, j - 24 start, l].  A tile of rows is
-    packed once and meets itself, rounded to single precision if there is room for that.
+    packed once and meets itself.
     """
-    cdef Matrix M = as_matrix(X, shift)
+    cdef const Matrix* M = &source.M
     cdef Py_ssize_t m = min(columns.shape[0], work.shape[0] * 24), panels = work.shape[0]
     cdef Py_ssize_t i, j, k, row = first, rows, count
     cdef double* at
-    cdef double* sums
-    cdef float* narrow
-    cdef bint rowwise = by_rows(&M), in_order = True
+    cdef bint rowwise = by_rows(M), in_order = True
     cdef int lanes = 24, beside = <int>right.shape[2]
     with nogil:
         for j in range(m):
@@ -184,12 +180,12 @@ def whole_gram(
                 for k in range((m + lanes - 1) // lanes):
                     j, count = k * lanes, min(<Py_ssize_t>lanes, m - k * lanes)
                     at = &work[k, i, 0]
-                    row_of(&M, row + i, NULL if in_order else &columns[j], columns[0] + j, count, at)
+                    row_of(M, row + i, NULL if in_order else &columns[j], columns[0] + j, count, at)
                     for j in range(count):
                         at[j] -= means[k * lanes + j]
             for j in range(0, 0 if rowwise else m, 4):
                 count = min(<Py_ssize_t>4, m - j)
-                turn(&M, row, rows, &columns[j], count, m - j, &means[j], &work[j // lanes, 0, j % lanes])
+                turn(M, row, rows, &columns[j], count, m - j, &means[j], &work[j // lanes, 0, j % lanes])
             for k in range(panels):
                 at, count = &work[k, 0, 0], min(<Py_ssize_t>lanes, m - k * lanes)
                 for i in range(rows if level is not None else 0):
@@ -202,18 +198,121 @@ def whole_gram(
                     simd.xt_packed(
                         at, lanes, rows, lanes, &right[i, row, 0], beside, &products[i, (k - start) * lanes, 0]
                     )
-                if single is not None:
-                    narrow = &single[k, 0, 0]
-                    for i in range(rows * lanes):
-                        narrow[i] = <float>at[i]
             for k in range(start, panels):
                 for j in range(k + 1):
-                    sums = &out[k - start, j * lanes, 0]
-                    if single is not None:
-                        simd.xt_single(&single[j, 0, 0], rows, &single[k, 0, 0], sums)
-                    else:
-                        simd.xt_packed(&work[j, 0, 0], lanes, rows, lanes, &work[k, 0, 0], lanes, sums)
+                    simd.xt_packed(
+                        &work[j, 0, 0], lanes, rows, lanes, &work[k, 0, 0], lanes, &out[k - start, j * lanes, 0]
+                    )
             row += GRAM_ROWS
+
+
+def narrow_gram(
+    Source source,                  # in   as for `whole_gram`, but for
+    const Py_ssize_t[::1] columns,
+    const double[::1] means,
+    const double[::1] level,
+    const double[::1] root,
+    const double[:, ::1] right,     # in   (k, n)
+    Py_ssize_t first,
+    Py_ssize_t stop,
+    Py_ssize_t start,
+    float[:, :, ::1] work,          # work (panels, 128, 24)
+    double[:, :, ::1] out,
+    double[:, ::1] products,        # in/out (k, (panels - start) * 24)
+):
+    """As `whole_gram`, with a tile in single precision, summed in double; the products with `right` are in double."""
+    cdef const Matrix* M = &source.M
+    cdef Py_ssize_t m = min(columns.shape[0], work.shape[0] * 24), panels = work.shape[0]
+    cdef Py_ssize_t j, k, row = first, rows
+    cdef const double* levels = NULL
+    cdef const double* roots = NULL
+    cdef bint in_order = True, rowwise = by_rows(M)
+    with nogil:
+        for j in range(m):
+            in_order &= columns[j] == columns[0] + j
+        memset(&work[0, 0, 0], 0, panels * GRAM_ROWS * 24 * sizeof(float))
+        while row < stop:
+            rows = min(<Py_ssize_t>GRAM_ROWS, stop - row)
+            if level is not None:
+                levels = &level[row]
+            if root is not None:
+                roots = &root[row]
+            if rowwise:
+                narrow_rows(M, row, rows, NULL if in_order else &columns[0], columns[0], m, &means[0], levels, roots,
+                            right, products, start, work)
+            for j in range(0, 0 if rowwise else m, 4):
+                narrow_columns(M, row, rows, &columns[j], min(<Py_ssize_t>4, m - j), m - j, &means[j], levels, roots,
+                               right, products, j - 24 * start, &work[j // 24, 0, j % 24])
+            for k in range(start, panels):
+                for j in range(k + 1):
+                    simd.xt_single(&work[j, 0, 0], rows, &work[k, 0, 0], &out[k - start, j * 24, 0])
+            row += GRAM_ROWS
+
+
+cdef void narrow_rows(const Matrix* M, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_t* idx, Py_ssize_t first,
+                      Py_ssize_t m, const double* means, const double* level, const double* root,
+                      const double[:, ::1] right, double[:, ::1] products, Py_ssize_t start,
+                      float[:, :, ::1] work) noexcept nogil:
+    """A few rows into a tile, one after the other: they come from memory as they lie there."""
+    cdef double z[24]
+    cdef double off, times
+    cdef float* to
+    cdef Py_ssize_t i, j, c, s, count, at
+    for i in range(rows):
+        off, times = 0.0 if level == NULL else level[i], 1.0 if root == NULL else root[i]
+        for j in range(0, m, 24):
+            count, at, to = min(<Py_ssize_t>24, m - j), j - 24 * start, &work[j // 24, i, 0]
+            row_of(M, row + i, NULL if idx == NULL else idx + j, first + j, count, z)
+            for c in range(count):
+                z[c] = (z[c] - means[j + c] - off) * times
+                to[c] = <float>z[c]
+            for s in range(right.shape[0] if at >= 0 else 0):
+                for c in range(count):
+                    products[s, at + c] += z[c] * right[s, row + i]
+
+
+cdef void narrow_columns(const Matrix* M, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_t* idx, Py_ssize_t count,
+                         Py_ssize_t left, const double* means, const double* level, const double* root,
+                         const double[:, ::1] right, double[:, ::1] products, Py_ssize_t at, float* to) noexcept nogil:
+    """A few rows of up to four columns into a tile; `left` are yet to come.
+
+    Their products are those from number `at` on, if it is not below 0.
+    """
+    cdef double buffer[4 * GRAM_ROWS]
+    cdef const double* four[4]
+    cdef const double* x
+    cdef const double* x0
+    cdef const double* x1
+    cdef const double* x2
+    cdef const double* x3
+    cdef double* z
+    cdef double sums[4]
+    cdef double mean
+    cdef Py_ssize_t i, c, s
+    for c in range(4):
+        z, four[c] = &buffer[c * GRAM_ROWS], &buffer[c * GRAM_ROWS]
+        if c >= count:
+            memset(z, 0, rows * sizeof(double))
+            continue
+        if c + AHEAD < left:
+            ask_for(M, idx[c + AHEAD], row, rows)
+        x, mean = column(M, idx[c], row, rows, z), means[c]
+        if mean == 0.0 and level == NULL and root == NULL:
+            four[c] = x
+            continue
+        for i in range(rows):
+            z[i] = x[i] - mean
+        for i in range(rows if level != NULL else 0):
+            z[i] -= level[i]
+        for i in range(rows if root != NULL else 0):
+            z[i] *= root[i]
+    for s in range(right.shape[0] if at >= 0 else 0):
+        simd.dot4(rows, four, &right[s, row], sums)
+        for c in range(count):
+            products[s, at + c] += sums[c]
+    x0, x1, x2, x3 = four[0], four[1], four[2], four[3]
+    for i in range(rows):               # side by side: the columns that are not there are zeros
+        to[24 * i], to[24 * i + 1], to[24 * i + 2], to[24 * i + 3] = <float>x0[i], <float>x1[i], <float>x2[i], <float>x3[i]
 
 
 cdef void turn(const Matrix* M, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_t* idx, Py_ssize_t count,

@@ -27,7 +27,8 @@ SMALL = 512  # rows of a matrix below which the threads of a BLAS cost more than
 LEAST_SINGLE = 200  # rows or columns of a matrix from which on single precision pays,
 LONG = 16  # for so many times as many columns or rows,
 LEAST_WORK = 1 << 28  # so many multiplications
-LEAST_SAMPLED = 1e-5  # and this reciprocal condition on a sample
+LEAST_SAMPLED = 1e-5  # and this reciprocal condition on a sample,
+NEIGHBOURS = 8  # of groups of so many rows or columns
 WEAK = 1e-4  # reciprocal condition below which some directions hardly show in the gradient
 EPS = np.finfo(float).eps
 TINY = np.finfo(float).tiny
@@ -76,14 +77,21 @@ def single_will_do(data, alphas):
         return False
     if wide:
         data.means()
-        part = replace(data, X=X[:, ::step], known_means=None)
+        part = replace(data, X=every_so_often(X.T, step).T, known_means=None)
     else:
-        weights = None if data.weights is None else data.weights[::step]
-        part = replace(data, X=X[::step], Y=data.Y[::step], weights=weights)
+        weights = None if data.weights is None else every_so_often(data.weights, step)
+        part = replace(data, X=every_so_often(X, step), Y=every_so_often(data.Y, step), weights=weights)
     if data.far or not part.total > 0:
         return False
     cholesky = system_for(part, single=True).factorize(alphas[0] / step)
     return cholesky is not None and cholesky.reciprocal > LEAST_SAMPLED
+
+
+def every_so_often(A, step):
+    """About one in `step` rows of an array (n, ...): groups of neighbours, which may share cache lines."""
+    count = len(A) // (NEIGHBOURS * step)
+    groups = A[: count * NEIGHBOURS * step].reshape(count, NEIGHBOURS * step, *A.shape[1:])
+    return groups[:, :NEIGHBOURS].reshape(-1, *A.shape[1:])
 
 
 def by_features(sums, data):
