@@ -3,7 +3,7 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from ._simd cimport FR_TILE, Matrix, column, row_of, simd
-from .panels cimport AHEAD, GRAM_ROWS, GRAM_STRIDE, Source, ask_for, by_rows, copy_columns, pack, pack_stride
+from .panels cimport AHEAD, GRAM_ROWS, GRAM_STRIDE, Source, ask_for, by_rows, copy_columns, meet_packed, pack
 from .parts cimport Part, reserve
 
 cdef enum:
@@ -57,7 +57,7 @@ cdef int gram_block(const Matrix* M, const double* weights, const Py_ssize_t* in
                     double* gram, Py_ssize_t ld) noexcept nogil:
     """As `Gram`, for columns `index` of a matrix whose rows are `ld` apart; -1: there is no memory."""
     cdef Py_ssize_t m = stop - first, panels = (end - start + lanes - 1) // lanes, i, j
-    cdef Py_ssize_t size = (GRAM_ROWS + 1) * panels * lanes + GRAM_STRIDE * (m + 16)
+    cdef Py_ssize_t size = (GRAM_ROWS + 1) * panels * lanes + GRAM_STRIDE * (m + 24)
     cdef double* room
     cdef void* raw = reserve(&room, size + panels * m * lanes)
     cdef double* out = room + size
@@ -132,7 +132,7 @@ cdef void multiply(const Matrix* M, const double* weights, const Py_ssize_t* ind
                 continue
             at = room + k * GRAM_ROWS * lanes
             if rowwise:
-                simd.xt_packed(copy, pack_stride(m), rows, wanted, at, lanes, out + k * m * lanes)
+                meet_packed(copy, rows, wanted, at, lanes, out + k * m * lanes)
             else:
                 simd.xt_tile(
                     source, from_row, rows, NULL if source == &tile else idx, 0, wanted, at, lanes,

@@ -16,11 +16,6 @@ cdef inline bint by_rows(const Matrix* M) noexcept nogil:
     return max(M.row_stride, -M.row_stride) > max(M.col_stride, -M.col_stride)
 
 
-cdef inline Py_ssize_t pack_stride(Py_ssize_t count) noexcept nogil:
-    """Doubles between the rows of a packed tile: an odd number of cache lines, so that all sets of the cache serve."""
-    return ((count + 7) // 8 | 1) * 8
-
-
 cdef inline void ask_for(const Matrix* M, Py_ssize_t j, Py_ssize_t row, Py_ssize_t rows) noexcept nogil:
     """Have some entries of a column fetched from memory."""
     cdef const char* at = M.data + j * M.col_stride + row * M.row_stride
@@ -35,3 +30,5 @@ cdef void pack(const Matrix* M, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_
                Py_ssize_t count, double* tile) noexcept nogil
 cdef void copy_columns(const Matrix* M, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_t* idx, Py_ssize_t first,
                        Py_ssize_t count, double* tile) noexcept nogil
+cdef void meet_packed(const double* tile, Py_ssize_t rows, Py_ssize_t count, const double* R, int lanes,
+                      double* out) noexcept nogil

@@ -29,11 +29,23 @@ cdef Matrix as_matrix(const real[:, :] X, const double[::1] shift) noexcept nogi
 
 cdef void pack(const Matrix* M, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_t* idx, Py_ssize_t first,
                Py_ssize_t count, double* tile) noexcept nogil:
-    """Some columns of a few rows side by side, widened, with zeros up to the stride."""
-    cdef Py_ssize_t i, stride = pack_stride(count)
+    """Some columns of a few rows, widened: strips of 24 columns side by side, GRAM_ROWS rows from one to the next."""
+    cdef Py_ssize_t i, j, some
+    cdef double* to
     for i in range(rows):
-        row_of(M, row + i, idx, first, count, tile + i * stride)
-        memset(tile + i * stride + count, 0, (stride - count) * sizeof(double))
+        for j in range(0, count, 24):
+            to, some = tile + j * GRAM_ROWS + i * 24, min(<Py_ssize_t>24, count - j)
+            row_of(M, row + i, NULL if idx == NULL else idx + j, first + j, some, to)
+            if some < 24:
+                memset(to + some, 0, (24 - some) * sizeof(double))
+
+
+cdef void meet_packed(const double* tile, Py_ssize_t rows, Py_ssize_t count, const double* R, int lanes,
+                      double* out) noexcept nogil:
+    """out[c, :] += sum over the rows of a packed tile of column c times R[row, :], for `count` columns."""
+    cdef Py_ssize_t j
+    for j in range(0, count, 24):
+        simd.xt_packed(tile + j * GRAM_ROWS, 24, rows, min(<Py_ssize_t>24, count - j), R, lanes, out + j * lanes)
 
 
 cdef void copy_columns(const Matrix* M, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_t* idx, Py_ssize_t first,
@@ -90,7 +102,7 @@ cdef class Correlate(Part):
         cdef double* to
         cdef void* raw
         if panels >= COPY_PANELS and not in_place:
-            size = GRAM_STRIDE * (COLUMN_BLOCK + 16)
+            size = GRAM_STRIDE * (COLUMN_BLOCK + 24)
         raw = reserve(&room, size + (panels * COLUMN_BLOCK * lanes if apart else 0))
         if raw == NULL:
             return -1
@@ -129,7 +141,7 @@ cdef void meet_panels(const Matrix* M, Py_ssize_t j, Py_ssize_t count, const dou
             tile = Matrix(<const char*>work, rows, count, sizeof(double), GRAM_STRIDE * sizeof(double), 0, NULL)
         for k in range(R.shape[0]):
             if rowwise:
-                simd.xt_packed(work, pack_stride(count), rows, count, &R[k, row, 0], lanes, out + k * apart)
+                meet_packed(work, rows, count, &R[k, row, 0], lanes, out + k * apart)
             else:
                 simd.xt_tile(&tile, 0, rows, NULL, 0, count, &R[k, row, 0], lanes, out + k * apart)
         row += GRAM_ROWS

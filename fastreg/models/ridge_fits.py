@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from scipy.linalg import LinAlgError, eigh
@@ -35,6 +36,7 @@ from fastreg.solve.systems import (
     single_will_do,
     system_for,
 )
+from fastreg.solve.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,11 +44,14 @@ if TYPE_CHECKING:
 
     from fastreg._types import Floats, Ints, Names, Splits
 
+T = TypeVar("T")
+
 OVERFLOW = "X, y or sample_weight hold values so large that their products overflow: scale them down."
 TOL, MAX_ITER = 1e-10, 10_000
 LOST = 1e-6  # share of a column's squares below which a difference of sums has lost its digits
 KEPT_BYTES = 256 << 20  # of the sums of all folds
 REACHED = 1e-10  # relative residual that an iterative solution has to have
+SMALL = 1_000  # rows or columns of a matrix up to which one thread of a BLAS is enough
 EPS = np.finfo(float).eps
 
 
@@ -92,6 +97,18 @@ class Fit:
     rank: int | None = None  # of X, where that is too little for a unique solution
 
 
+def _on_one_blas_thread(fit: Callable[..., T]) -> Callable[..., T]:
+    """Have a function of ridge data keep BLAS to one thread, unless its matrices are so large that more are faster."""
+
+    @functools.wraps(fit)
+    def calm(data: RidgeData, *arguments: Any, **named: Any) -> T:
+        with one_blas_thread(min(data.X.shape) <= SMALL):
+            return fit(data, *arguments, **named)
+
+    return calm
+
+
+@_on_one_blas_thread
 def fit_problem(
     data: RidgeData,
     names: Names,
@@ -316,6 +333,7 @@ def _one_factorization(data: RidgeData, names: Names, terms: Terms, decomposed: 
             raise ValueError(f"{error}, which {method} needs. Pass cv=5 for five folds.") from error
 
 
+@_on_one_blas_thread
 def leave_one_out(
     data: RidgeData, names: Names, alphas: Floats, terms: Terms, decomposed: bool = False
 ) -> tuple[Floats, Any]:
@@ -336,6 +354,7 @@ def leave_one_out(
     return errors, system
 
 
+@_on_one_blas_thread
 def gcv(data: RidgeData, names: Names, alphas: Floats, terms: Terms, decomposed: bool = False) -> tuple[Floats, Any]:
     """The criterion of generalized cross-validation (L, k), and the factorization that told it.
 
@@ -354,6 +373,7 @@ def gcv(data: RidgeData, names: Names, alphas: Floats, terms: Terms, decomposed:
     return criterion, system
 
 
+@_on_one_blas_thread
 def cross_validate(
     data: RidgeData,
     names: Names,

@@ -103,8 +103,8 @@ def solve(data, alphas, responses, system):
     """As `fit_ridge`; None where a system in single precision has no solution."""
     values = np.unique(alphas)
     many = len(values) > MOST_FACTORS or getattr(system, "spectrum", None) is not None
-    if len(alphas) == 1 and isinstance(system, ByRows) and not many:
-        found = system.refined(alphas[0], responses[0])
+    if len(alphas) == 1 and isinstance(system, ByRows):
+        found = system.refined(alphas[0], responses[0], many)
         if found is not None:
             W, residual, gap = found
             return RidgeSolution(W, system.intercepts(W, responses), np.array([residual]), np.array([gap]), system)

@@ -447,20 +447,26 @@ class ByRows(System):
                 pass
         return self.factors[alpha]
 
-    def refined(self, alpha, response):
+    def reciprocal(self, alpha, many):
+        """Of the condition number at this alpha; 0 where it has no factor."""
+        if many:
+            _, values = self.diagonalize()
+            return (values.min(initial=np.inf) + alpha) / (values.max(initial=TINY) + alpha)
+        cholesky = self.factorize(alpha)
+        return 0.0 if cholesky is None else cholesky.reciprocal
+
+    def refined(self, alpha, response, many=False):
         """(coefficients (p, 1), relative residual, gap) of one response, from looks at X that are one pass each.
 
         For dense X without penalty factors and a well-conditioned matrix; else None.  With the residual
         r = t - alpha u - Z Z'u, the gradient at Z'u is Z'r, the gap r'Z Z'r / alpha.
         """
-        data, cholesky = self.data, self.factorize(alpha)
-        if data.factor is not None or data.far or hasattr(data.X, "format"):
-            return None
-        if cholesky is None or cholesky.reciprocal < WEAK:
+        data = self.data
+        if data.factor is not None or data.far or hasattr(data.X, "format") or self.reciprocal(alpha, many) < WEAK:
             return None
         across, origin = as_design(data.X.T), np.zeros(data.X.shape[1])
         t, size = self.t[:, [response]], data.known_size[response] or 1.0
-        u, last, found = self.dual(alpha, t, False), np.inf, None
+        u, last, found = self.dual(alpha, t, many), np.inf, None
         for _ in range(REFINEMENTS + 1):
             fitted, w = across.gradient(data.root * u[:, 0], origin, None, data.jobs)  # both with the sign turned
             r = t - alpha * u + self.project((data.root * fitted)[:, None])
@@ -471,7 +477,7 @@ class ByRows(System):
             found = -w[:, None], residual, square / alpha
             if residual <= EXACT or residual > 0.1 * last:
                 break
-            u, last = u + self.dual(alpha, r, False), residual
+            u, last = u + self.dual(alpha, r, many), residual
         return found
 
     def primal(self, u, columns=slice(None)):

@@ -1,9 +1,21 @@
-"""How many threads the engine may use."""
+"""How many threads the engine may use, and how many a BLAS beside it."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import sys
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+_lock = threading.Lock()
+_calm = 0  # blocks that want BLAS on one thread
+_before: Any = None  # what the last of them sets back
 
 
 def n_threads(n_jobs: int | None) -> int:
@@ -28,3 +40,34 @@ def inside_joblib_worker() -> bool:
     from joblib.parallel import get_active_backend
 
     return (getattr(get_active_backend()[0], "nesting_level", 0) or 0) > 0
+
+
+@contextlib.contextmanager
+def one_blas_thread(wanted: bool = True) -> Iterator[None]:
+    """While the block runs, BLAS works on one thread: the others, once woken, keep cores busy that kernels want next.
+
+    It is set for the whole process: the first of several blocks sets it, and the last one sets back what was before.
+    """
+    global _calm, _before
+    if not wanted:
+        yield
+        return
+    with _lock:
+        _calm += 1
+        if _calm == 1:
+            _before = _blas().limit(limits=1, user_api="blas")
+    try:
+        yield
+    finally:
+        with _lock:
+            _calm -= 1
+            if _calm == 0:
+                _before.restore_original_limits()
+
+
+@functools.lru_cache(1)
+def _blas() -> Any:
+    """The libraries that NumPy and SciPy have loaded; looking for them takes a millisecond."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
