@@ -470,6 +470,24 @@ def test_a_matrix_in_single_precision_is_made_up_for(monkeypatch, wide, fit_inte
         assert solution.dual_gaps[0] < 1e-25 * size**2 / alpha[0]
 
 
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_a_spectrum_too_is_refined_by_single_passes(fit_intercept):
+    data = long_problem(True, 42, fit_intercept=fit_intercept)
+    for alpha in (np.array([1.0]), np.array([1e-3])):
+        system = system_for(data)
+        system.diagonalize()
+        solution, expected = fit_ridge(data, alpha, system=system), fit_ridge(data, alpha)
+        assert not system.factors  # the spectrum was enough
+        assert solution.residuals[0] < 1e-13
+        assert_allclose(solution.coefs, expected.coefs, rtol=0, atol=1e-12 * abs(expected.coefs).max())
+    X = data.X
+    X[1] = X[0]  # without a spectrum that tells its solutions: another way
+    data.known_means = data.known_size = None
+    system = system_for(data)
+    system.diagonalize()
+    assert system.refined(1e-9, 0, True) is None
+
+
 @pytest.mark.parametrize("wide", [False, True])
 def test_single_precision_is_not_for_ill_conditioned_designs(monkeypatch, wide):
     monkeypatch.setattr(systems.panels, "simd_level", "any that has as many floats as two doubles")

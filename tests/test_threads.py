@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from fastreg import Lasso, Problem, fit_path, fit_paths
+from fastreg import Lasso, Problem, RidgeCV, fit_path, fit_paths
 from fastreg.design import blocks
-from fastreg.solve.threads import n_threads
+from fastreg.solve.threads import n_threads, one_blas_thread
 
 LIMIT = 60  # seconds that a subprocess of these tests may take at most
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -142,9 +142,54 @@ def test_the_thread_settings_of_blas_are_left_alone(limit):
             assert blas_threads() == before
         fit_path(X[:, :20], y, alphas=[0.1, 0.0])
         assert blas_threads() == before
+        RidgeCV(n_jobs=2).fit(X, y)
+        with pytest.raises(ValueError, match="cannot be left out"):
+            RidgeCV(penalty_factor=np.zeros(2)).fit(np.eye(3)[:, :2], [1.0, 2.0, 3.0])
+        assert blas_threads() == before
         with pytest.raises(ValueError, match="NaN"):
             fit_path(np.where(X == X[5, 5], np.nan, X), y)
         assert blas_threads() == before
+
+
+def test_one_block_at_a_time_keeps_blas_to_one_thread():
+    def at_most():
+        return max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+
+    inside, leave, ended = threading.Event(), threading.Event(), []
+
+    def other(before):
+        try:
+            with one_blas_thread():
+                inside.set()
+                assert leave.wait(LIMIT)
+                raise ZeroDivisionError
+        except ZeroDivisionError:
+            ended.append(blas_threads() == before)
+
+    before = blas_threads()
+    with one_blas_thread(False):
+        assert blas_threads() == before
+    thread = threading.Thread(target=other, args=[before])
+    with one_blas_thread(), one_blas_thread():
+        assert at_most() == 1
+        thread.start()
+        assert inside.wait(LIMIT)
+    assert blas_threads() == before  # whoever else is inside may have more
+    leave.set()
+    thread.join()
+    inside.clear()
+    leave.clear()
+    late = threading.Thread(target=other, args=[before])  # a thread that does not come first can own it too
+    late.start()
+    assert inside.wait(LIMIT)
+    assert at_most() == 1
+    with one_blas_thread():
+        pass
+    assert at_most() == 1
+    leave.set()
+    late.join()
+    assert ended == [True, True]
+    assert blas_threads() == before
 
 
 # --- sharing out blocks ----------------------------------------------------------------------------------------------
@@ -394,7 +439,7 @@ def test_nested_levels_of_openmp(no_wishes):
 def test_the_affinity_mask_counts():
     code = """
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-from fastreg.solve.threads import n_threads
+from fastreg.solve.threads import n_threads, one_blas_thread
 print(n_threads(None), n_threads(-1))
 """
     assert run(code, FASTREG_NUM_THREADS="", OMP_NUM_THREADS="").stdout.split() == ["1", "1"]
@@ -405,7 +450,7 @@ def test_a_worker_of_joblib_uses_one_thread():
 if __name__ == "__main__":
     warnings.simplefilter("ignore", DeprecationWarning)
     import joblib
-    from fastreg.solve.threads import n_threads
+    from fastreg.solve.threads import n_threads, one_blas_thread
     for backend in ("loky", "threading", "multiprocessing"):
         parallel = joblib.Parallel(n_jobs=2, backend=backend)
         print(backend, *parallel(joblib.delayed(n_threads)(None) for _ in range(3)))

@@ -1,7 +1,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fastreg._types import Floats, Reals
+from fastreg._types import Floats
 from fastreg.kernels.panels import Source
 from fastreg.kernels.parts import Part
 

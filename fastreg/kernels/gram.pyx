@@ -312,7 +312,8 @@ cdef void narrow_columns(const Matrix* M, Py_ssize_t row, Py_ssize_t rows, const
             products[s, at + c] += sums[c]
     x0, x1, x2, x3 = four[0], four[1], four[2], four[3]
     for i in range(rows):               # side by side: the columns that are not there are zeros
-        to[24 * i], to[24 * i + 1], to[24 * i + 2], to[24 * i + 3] = <float>x0[i], <float>x1[i], <float>x2[i], <float>x3[i]
+        to[24 * i], to[24 * i + 1] = <float>x0[i], <float>x1[i]
+        to[24 * i + 2], to[24 * i + 3] = <float>x2[i], <float>x3[i]
 
 
 cdef void turn(const Matrix* M, Py_ssize_t row, Py_ssize_t rows, const Py_ssize_t* idx, Py_ssize_t count,

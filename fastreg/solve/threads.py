@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-_lock = threading.Lock()
-_calm = 0  # blocks that want BLAS on one thread
-_before: Any = None  # what the last of them sets back
+_owner = threading.Lock()  # of the number of threads that BLAS has
 
 
 def n_threads(n_jobs: int | None) -> int:
@@ -46,23 +44,17 @@ def inside_joblib_worker() -> bool:
 def one_blas_thread(wanted: bool = True) -> Iterator[None]:
     """While the block runs, BLAS works on one thread: the others, once woken, keep cores busy that kernels want next.
 
-    It is set for the whole process: the first of several blocks sets it, and the last one sets back what was before.
+    It is set for the whole process, by one block at a time, and set back by the same; those that come meanwhile, from
+    other threads or inside it, leave it alone.
     """
-    global _calm, _before
-    if not wanted:
+    if not wanted or not _owner.acquire(blocking=False):
         yield
         return
-    with _lock:
-        _calm += 1
-        if _calm == 1:
-            _before = _blas().limit(limits=1, user_api="blas")
     try:
-        yield
+        with _blas().limit(limits=1, user_api="blas"):
+            yield
     finally:
-        with _lock:
-            _calm -= 1
-            if _calm == 0:
-                _before.restore_original_limits()
+        _owner.release()
 
 
 @functools.lru_cache(1)
