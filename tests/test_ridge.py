@@ -478,6 +478,7 @@ def test_a_spectrum_too_is_refined_by_single_passes(fit_intercept):
         system.diagonalize()
         solution, expected = fit_ridge(data, alpha, system=system), fit_ridge(data, alpha)
         assert not system.factors  # the spectrum was enough
+        assert_array_equal(solution.coefs, system.refined(alpha[0], 0, True)[0])  # no other way has these bits
         assert solution.residuals[0] < 1e-13
         assert_allclose(solution.coefs, expected.coefs, rtol=0, atol=1e-12 * abs(expected.coefs).max())
     X = data.X

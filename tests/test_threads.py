@@ -439,7 +439,7 @@ def test_nested_levels_of_openmp(no_wishes):
 def test_the_affinity_mask_counts():
     code = """
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-from fastreg.solve.threads import n_threads, one_blas_thread
+from fastreg.solve.threads import n_threads
 print(n_threads(None), n_threads(-1))
 """
     assert run(code, FASTREG_NUM_THREADS="", OMP_NUM_THREADS="").stdout.split() == ["1", "1"]
@@ -450,7 +450,7 @@ def test_a_worker_of_joblib_uses_one_thread():
 if __name__ == "__main__":
     warnings.simplefilter("ignore", DeprecationWarning)
     import joblib
-    from fastreg.solve.threads import n_threads, one_blas_thread
+    from fastreg.solve.threads import n_threads
     for backend in ("loky", "threading", "multiprocessing"):
         parallel = joblib.Parallel(n_jobs=2, backend=backend)
         print(backend, *parallel(joblib.delayed(n_threads)(None) for _ in range(3)))

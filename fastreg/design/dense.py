@@ -216,9 +216,8 @@ class Dense:
 
         def zeros(start, stop, pieces):
             """So many matrices and products; large arrays come in large pages, which are cleared faster."""
-            products = np.zeros((pieces, k, 24 * (stop - start)))
-            if not single:
-                products = np.zeros((pieces, len(beside), 24 * (stop - start), beside.shape[2]))
+            lanes = () if single else beside.shape[2:]
+            products = np.zeros((pieces, len(beside), 24 * (stop - start), *lanes))
             return np.zeros((pieces, stop - start, 24 * stop, 24)), products
 
         most = max(1, min(MOST_PIECES, PIECE_BYTES // (8 * 24**2 * width * count))) if few else 1

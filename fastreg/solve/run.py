@@ -253,6 +253,7 @@ class Run:
 
     @property
     def expected_in_gram(self):
+        """Features that it is going to have there: it turns to residuals before there are more than it may have."""
         return min(self.expected, self.most_in_gram) if self.may_turn else self.expected
 
     def looks(self):

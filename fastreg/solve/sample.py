@@ -165,7 +165,7 @@ class Sample:
     def gram_parts(self, k, expected=0):
         """The parts that bring the last k features into the Gram matrix, for which there is room now.
 
-        Room is made for as many features as are `expected` in the end, but for twice as many as there are at most.
+        Room is made for as many features as are `expected` in the end, but for half as many again as there are at most.
         """
         size = len(self.features)
         if size > len(self.gram):
