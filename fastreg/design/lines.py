@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..kernels import lines, panels
+from ..kernels.by_rows import RowSet
 from .blocks import OVERFLOW, aligned, parallel_for
 from .packs import Halves
 
@@ -14,6 +15,9 @@ FULL = 0.5  # share of entries from which on means are taken off a column itself
 LINE_WORK = 2.0  # time of an entry and eight lanes in a panel, over that of a pair of entries in a row
 COPY_WORK = 8.0  # time of copying an entry
 TRANSPOSED = 1 << 19  # entries that are copied row by row at a time, or a sixteenth of those of X if that is more
+PACKED = 0.28  # share of the entries of a matrix of rows that may be packed as columns,
+FEW = 1 << 20  # or so many of them;
+SWEPT = 0.12  # share that is packed at a time, where all would be more
 ENTRY_WORK = 3.0  # an entry costs as much as so many of a dense matrix: its line of the panel has to be fetched
 
 
@@ -74,11 +78,11 @@ class Columns:
         Returns the weighted sums of squares (panels, 8).  W is overwritten.
         """
         squares = np.empty(target.shape)
-        starts, stops, index, value = self.entries(columns)
+        subtract = self.subtraction(Y, target, columns, W, weights, R)
 
         def task(k):
             part, sums = R[k : k + 1], np.empty((1, 8))
-            lines.residuals(starts, stops, index, value, Y, target[k], columns, W[k], weights, R[k], sums[0])
+            subtract(k, sums[0])
             shift = np.zeros((1, 8))
             if centred:  # twice: the first mean is off by rounding
                 shift = sums / total
@@ -89,6 +93,15 @@ class Columns:
         parallel_for(task, len(R), jobs)
         return squares
 
+    def subtraction(self, Y, target, columns, W, weights, R):
+        """A function of k and `sums` (8,): R[k] <- Y[target[k]] - X[:, columns] W[k], `sums` those of its columns."""
+        starts, stops, index, value = self.entries(columns)
+
+        def subtract(k, sums):
+            lines.residuals(starts, stops, index, value, Y, target[k], columns, W[k], weights, R[k], sums)
+
+        return subtract
+
     def work_of(self, columns):
         """Entries of some columns, over those of an average one."""
         return self.counts[columns] * (self.p / max(1, len(self.X.data)))
@@ -96,6 +109,12 @@ class Columns:
     def entries(self, columns):
         """(starts, stops, index, value) in which the given columns can be found."""
         return self.starts, self.stops, self.index, self.value
+
+    def give_to(self, active, columns):
+        """Let a `ResidualSet` read these columns."""
+        starts, stops, index, value = self.entries(columns)
+        starts, stops = (ends[columns].astype(np.int64) for ends in (starts, stops))
+        active.read_sparse(index, value, starts, stops, self.in_place)
 
     def gram_parts(self, gram, rows, k, means, weights, scale, jobs=1):
         """Put the last k of the features `rows`, `means` taken off, into their Gram matrix times `scale`.
@@ -221,7 +240,8 @@ class Columns:
 class Rows(Columns):
     """A sparse design stored by rows (CSR).
 
-    The columns that the solver asks for are packed out of it once; of the rest nothing is copied.
+    The columns that the solver asks for are packed out of it once; of the rest nothing is copied.  Where a problem on
+    residuals has come to ask for many of them, they are thrown away, and such problems go by rows from there on.
     """
 
     in_place = False
@@ -232,6 +252,7 @@ class Rows(Columns):
         self.packed = np.zeros(self.p, dtype=np.uint8)
         self.starts = self.stops = None
         self.lock = threading.Lock()
+        self.held, self.many = 0, False
 
     @functools.cached_property
     def counts(self):
@@ -246,19 +267,51 @@ class Rows(Columns):
         )
 
     def moments(self, columns, weights, total, centred, jobs=1):
-        most = max(256, self.p // 16)
-        if len(columns) <= most:
+        if len(columns) <= max(256, self.p // 16) and not self.many:
             return super().moments(columns, weights, total, centred, jobs)
-        parts = []
-        for start in range(0, len(columns), most):  # packed for a moment, not all of X at once
-            some = Rows(self.X)
-            some.counts = self.counts
-            parts.append(some.moments(columns[start : start + most], weights, total, centred, jobs))
-        return np.hstack(parts)
+        out = np.empty((3, self.p))
+        lines.moments_by_rows(
+            self.indptr, self.X.indices, self.X.data, weights, total, centred, np.zeros((4, self.p)), out
+        )
+        return np.take(out, columns, axis=1)
 
     def moment_parts(self, columns, weights, total, centred, jobs=1):
+        if self.many or not self.has_room_for(columns):
+            return self.moments(columns, weights, total, centred, jobs), []
         self.entries(columns)  # they are about to be used
         return super().moments(columns, weights, total, centred, jobs), []
+
+    def subtraction(self, Y, target, columns, W, weights, R):
+        if not self.many:
+            return super().subtraction(Y, target, columns, W, weights, R)
+        place, longest = np.full(self.p, -1, np.int32), int(np.diff(self.indptr).max(initial=1))
+        place[columns] = np.arange(len(columns), dtype=np.int32)
+
+        def subtract(k, sums):
+            room = np.empty(longest, np.int32), np.empty(longest)
+            lines.residuals_by_rows(
+                self.indptr, self.X.indices, self.X.data, Y, target[k], place, W[k], weights, *room, R[k], sums
+            )
+
+        return subtract
+
+    def give_to(self, active, columns):
+        if not self.many and not self.has_room_for(columns):
+            self.many, self.held, self.starts = True, 0, None
+            self.packed[:] = 0
+            self.index = self.value = None
+        if not self.many:
+            super().give_to(active, columns)
+            return
+        rows = RowSet()
+        rows.read(self.indptr, self.X.indices, self.X.data, self.p)
+        columns, counts = columns.astype(np.int32), self.counts[columns].astype(np.int64)
+        active.read_rows(rows, columns, counts, int(SWEPT * len(self.X.data)))
+
+    def has_room_for(self, columns):
+        """Whether these columns can be packed too, by those who can do without."""
+        new = columns[self.packed[columns] == 0]
+        return self.held + self.counts[new].sum() <= max(FEW, PACKED * len(self.X.data))
 
     def entries(self, columns):
         """As in `Columns`; packs those that have not been asked for before, one thread at a time."""
@@ -271,7 +324,7 @@ class Rows(Columns):
         if self.starts is None:
             self.starts, self.stops = np.zeros((2, self.p), self.indptr.dtype)
             # room for all of X, of which the system hands out what is written to
-            self.index, self.value, self.held = np.empty_like(self.X.indices), np.empty_like(self.X.data), 0
+            self.index, self.value = np.empty_like(self.X.indices), np.empty_like(self.X.data)
         new = columns[self.packed[columns] == 0]
         if len(new):
             self.packed[new] = 1

@@ -3,6 +3,7 @@
 from libc.stdint cimport int32_t, int64_t
 
 from ._simd cimport Entries
+from .by_rows cimport Rows
 from .parts cimport TeamState
 
 
@@ -10,9 +11,10 @@ cdef enum:
     MOST_PARTS = 8
 
 ctypedef struct Columns:
-    Py_ssize_t n
+    Py_ssize_t n, m
     const double* packed    # (m, n) columns; NULL: they are in X
     Entries X
+    const Rows* rows        # or NULL: X is this matrix of rows, and only columns in `near` can be read one by one
     Entries near            # copies of some columns: side by side they are read in 2/3 of the time
     int* near_index
     double* near_value
@@ -57,6 +59,7 @@ cdef Py_ssize_t entries_of(const Columns* x, const int* F, int count) noexcept n
 cdef double dot(const Columns* x, int j, const double* r) noexcept nogil
 cdef void axpy(const Columns* x, int j, double a, const double* s, double* r) noexcept nogil
 cdef void copy(Columns* x, int j) noexcept nogil
+cdef int fetch(Columns* x, const int* F, int count) noexcept nogil
 cdef void share_out(const Columns* x, const int* F, int count, Shares* dots, Shares* sums) noexcept nogil
 cdef void correlate(const Columns* x, const int* F, int count, const double* r, double* out,
                     const Shares* shares=*) noexcept nogil
@@ -64,3 +67,5 @@ cdef void accumulate(const Columns* x, const int* F, int count, const double* v,
                      double* out) noexcept nogil
 cdef void combine(const Columns* x, const int* F, int count, const double* v, double level, const double* s,
                   double* out, const Shares* shares=*) noexcept nogil
+cdef void square(const Columns* x, const int* F, int count, const double* v, double level, const double* s,
+                 double* u, double* out, const Shares* sums, const Shares* dots) noexcept nogil

@@ -6,6 +6,7 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
 from ._simd cimport integer, real, simd
+from .by_rows cimport combine_rows, copy_columns, correlate_rows, square_rows
 from .columns cimport MOST_PARTS, Columns, Shares
 from .parts cimport Team, run_parts
 
@@ -89,6 +90,37 @@ cdef void copy(Columns* x, int j) noexcept nogil:
     x.used += count
 
 
+cdef int fetch(Columns* x, const int* F, int count) noexcept nogil:
+    """Have columns where they can be read one by one: the first of a list, as many as is said, at least one.
+
+    Out of a matrix of rows they are copied, in place of others if there is no room beside them.
+    """
+    cdef Py_ssize_t size
+    cdef int k, j, some = 0
+    cdef bint missing = False
+    if x.rows == NULL:
+        return count
+    while some < count:
+        j = F[some]
+        size = 0 if x.copied[j] else stop_of(x, j) - start_of(x, j)
+        if x.used + size > x.room:
+            if some > 0:
+                break
+            memset(x.copied, 0, x.m)
+            x.used = 0
+        if not x.copied[j]:
+            x.rows.fill[x.rows.number[j]] = <int>x.used
+            x.copied[j] = missing = True
+            (<int64_t*>x.starts)[j], (<int64_t*>x.stops)[j] = x.used, x.used + size
+            x.used += size
+        some += 1
+    if missing:
+        copy_columns(x.rows, x.near_index, x.near_value)
+        for k in range(some):
+            x.rows.fill[x.rows.number[F[k]]] = -1
+    return some
+
+
 # -------------------------------------------------------------------- many of them, in parts
 
 ctypedef struct Work:
@@ -158,6 +190,9 @@ cdef void correlate(const Columns* x, const int* F, int count, const double* r, 
                     const Shares* shares=NULL) noexcept nogil:
     """out[k] = x_F[k]'r; `shares` as `share_out` cuts these columns, for those who know."""
     cdef Work work
+    if x.rows != NULL:
+        correlate_rows(x.rows, F, count, r, out, x.team)
+        return
     work.x, work.F, work.count, work.v, work.out = x, F, count, r, out
     if shares != NULL:
         work.shares = shares[0]
@@ -235,6 +270,9 @@ cdef void combine(const Columns* x, const int* F, int count, const double* v, do
                   double* out, const Shares* shares=NULL) noexcept nogil:
     """out = s (sum_k v[k] x_F[k] - level); s NULL: ones."""
     cdef Work work
+    if x.rows != NULL:
+        combine_rows(x.rows, F, count, v, level, s, out, x.team)
+        return
     work.x, work.F, work.count, work.v, work.s, work.level, work.out = x, F, count, v, s, level, out
     if x.packed != NULL or count == 0:
         work.shares.parts = <int>min(<Py_ssize_t>MOST_PARTS, max(<Py_ssize_t>1, count * x.n // DENSE_PART))
@@ -246,6 +284,16 @@ cdef void combine(const Columns* x, const int* F, int count, const double* v, do
         share_out(x, F, count, NULL, &work.shares)
     run_parts(x.team, combine_part, &work, work.shares.parts)
     run_parts(x.team, add_up_part, &work, work.shares.parts)
+
+
+cdef void square(const Columns* x, const int* F, int count, const double* v, double level, const double* s,
+                 double* u, double* out, const Shares* sums, const Shares* dots) noexcept nogil:
+    """u = s (sum_k v[k] x_F[k] - level), out[k] = x_F[k]'u; shares as for the two products."""
+    if x.rows != NULL:
+        square_rows(x.rows, F, count, v, level, s, u, out, x.team)
+        return
+    combine(x, F, count, v, level, s, u, sums)
+    correlate(x, F, count, u, out, dots)
 
 
 # -------------------------------------------------------------------- for Python

@@ -20,6 +20,20 @@ def residuals(
     R: Floats,
     sums: Floats,
 ) -> None: ...
+def residuals_by_rows(
+    indptr: Ints,
+    index: Ints,
+    value: Reals,
+    Y: Floats,
+    target: NDArray[np.intp],
+    place: NDArray[np.int32],
+    W: Floats,
+    weights: Floats | None,
+    places: NDArray[np.int32],
+    values: Floats,
+    R: Floats,
+    sums: Floats,
+) -> None: ...
 def gram_columns(
     starts: Ints,
     stops: Ints,
@@ -74,6 +88,16 @@ def moments(
     mean: Floats,
     square: Floats,
     raw: Floats,
+) -> None: ...
+def moments_by_rows(
+    indptr: Ints,
+    index: Ints,
+    value: Reals,
+    weights: Floats | None,
+    total: float,
+    centred: bool,
+    work: Floats,
+    out: Floats,
 ) -> None: ...
 def pack_columns(
     indptr: Ints, index: Ints, value: Reals, wanted: NDArray[np.uint8], ends: Ints, rows: Ints, values: Reals

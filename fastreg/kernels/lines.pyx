@@ -92,6 +92,42 @@ def residuals(
                 sums[l] += s * R[i, l]
 
 
+def residuals_by_rows(
+    const integer[::1] indptr,      # in   (n + 1,)
+    const integer[::1] index,       # in   (nnz,)  columns
+    const real[::1] value,          # in   (nnz,)
+    const double[:, ::1] Y,         # in   (targets, n)
+    const Py_ssize_t[::1] target,   # in   (8,)  row of Y that a lane starts from; -1: zeros
+    const int[::1] place,           # in   (p,)  row of W that belongs to a column, or -1
+    const double[:, ::1] W,         # in   (a, 8)
+    const double[::1] weights,      # in   (n,) or None: ones
+    int[::1] places,                # out  room for the entries of the longest row
+    double[::1] values,             # out
+    double[:, ::1] R,               # out  (n, 8)  Y - X W
+    double[::1] sums,               # out  (8,)  weighted column sums of R
+):
+    """As `residuals`, for a matrix of rows."""
+    cdef Entries row
+    cdef Py_ssize_t i, l, k, held
+    cdef double s = 1.0
+    cdef double fit[8]
+    row.index, row.value, row.wide, row.single = &places[0], &values[0], False, False
+    with nogil:
+        memset(&sums[0], 0, 8 * sizeof(double))
+        for i in range(R.shape[0]):
+            held = 0
+            for k in range(indptr[i], indptr[i + 1]):
+                places[held], values[held] = place[index[k]], value[k]
+                held += places[held] >= 0
+            memset(fit, 0, sizeof(fit))
+            simd.gather8(&row, 0, held, &W[0, 0], fit)
+            if weights is not None:
+                s = weights[i]
+            for l in range(8):
+                R[i, l] = (Y[target[l], i] if target[l] >= 0 else 0.0) - fit[l]
+                sums[l] += s * R[i, l]
+
+
 def gram_columns(
     const integer[:] starts,        # in   (p,)  entries of column j: starts[j]..stops[j]-1
     const integer[:] stops,
@@ -293,6 +329,59 @@ def moments(
                 d -= mean[c]
                 second += s * d * d
             square[c] = second + (total - held) * mean[c] * mean[c]
+
+
+def moments_by_rows(
+    const integer[::1] indptr,      # in   (n + 1,)
+    const integer[::1] index,       # in   (nnz,)  columns
+    const real[::1] value,          # in   (nnz,)
+    const double[::1] weights,      # in   (n,) or None: ones
+    double total,                   # in   sum of the weights
+    bint centred,                   # in   False: means are taken as zero
+    double[:, ::1] work,            # in/out (4, p)  zeros
+    double[:, ::1] out,             # out  (3, p)  mean, square, raw
+):
+    """As `moments`, of all columns of a matrix of rows."""
+    cdef double[::1] row = work[0], origin = work[1], held = work[2], first = work[3]
+    cdef double[::1] mean = out[0], square = out[1], raw = out[2]
+    cdef Py_ssize_t i, j, k, turn
+    cdef double s = 1.0, x
+    cdef bint weighted = weights is not None, plain
+    out[:] = 0.0
+    with nogil:
+        for turn in range(2 if centred else 1):
+            for i in range(indptr.shape[0] - 1):
+                plain = True
+                for k in range(indptr[i] + 1, indptr[i + 1]):
+                    plain &= index[k] > index[k - 1]
+                if not plain:
+                    gather(indptr[i], indptr[i + 1], index, value, row)
+                if weighted:
+                    s = weights[i]
+                for k in range(indptr[i], indptr[i + 1]):
+                    j = index[k]
+                    x = value[k] if plain else row[j]
+                    if x == 0.0:                    # an explicit zero, or a duplicate that has been counted
+                        continue
+                    if not plain:
+                        row[j] = 0.0
+                    if turn == 1:
+                        square[j] += s * (x - mean[j]) * (x - mean[j])
+                        continue
+                    if held[j] == 0.0 and s > 0.0:
+                        origin[j] = x
+                    held[j] += s
+                    raw[j] += s * x * x
+                    first[j] += s * (x - origin[j])
+            for j in range(out.shape[1]):
+                if not centred:
+                    square[j] = raw[j]
+                elif turn == 0:
+                    if held[j] >= total * (1.0 - 1e-12):
+                        held[j] = total
+                    mean[j] = (first[j] + held[j] * origin[j]) / total
+                else:
+                    square[j] += (total - held[j]) * mean[j] * mean[j]
 
 
 def pack_columns(

@@ -15,8 +15,11 @@ from libc.stdlib cimport qsort
 from libc.string cimport memcpy, memset
 
 from ._simd cimport integer, real, simd
+from .by_rows cimport RowSet
 from .cell cimport Kink, by_t, shuffle
-from .columns cimport MOST_PARTS, Columns, Shares, axpy, combine, copy, correlate, dot, entries_of, share_out
+from .columns cimport (
+    MOST_PARTS, Columns, Shares, axpy, combine, copy, correlate, dot, entries_of, fetch, share_out, square
+)
 from .parts cimport Team
 
 import numpy as np
@@ -159,7 +162,7 @@ cdef class ResidualSet:
         self.x.X.index = <const void*>(&index[0] if index.shape[0] else NULL)
         self.x.X.value = <const void*>(&value[0] if value.shape[0] else NULL)
         self.x.X.wide, self.x.X.single = integer is int64_t, real is float
-        self.x.packed = NULL
+        self.x.packed, self.x.rows = NULL, NULL
         memcpy(self.x.starts, &starts[0], self.m * sizeof(int64_t))
         memcpy(self.x.stops, &stops[0], self.m * sizeof(int64_t))
         memset(self.x.copied, 0, self.m)
@@ -177,6 +180,32 @@ cdef class ResidualSet:
         self.x.near_index, self.x.near_value, self.x.used = &near_index[0], &near_value[0], 0
         self.x.near.index, self.x.near.value = self.x.near_index, self.x.near_value
         self.held = [*self.held[:2], index, value]
+
+    def read_rows(self, RowSet rows, const int[::1] number, const int64_t[::1] counts, Py_ssize_t room):
+        """All features out of a matrix of rows: their columns there, and how many entries each has.
+
+        Columns are copied for as long as they are swept over, `room` entries of them at a time, or the longest one.
+        """
+        rows.x.number = &number[0]
+        self.x.rows, self.x.packed, self.x.m = &rows.x, NULL, self.m
+        memset(self.x.starts, 0, self.m * sizeof(int64_t))
+        memcpy(self.x.stops, &counts[0], self.m * sizeof(int64_t))
+        self.forget_copies()
+        self.x.room = max(room, np.max(counts))
+        self.held = [*self.held[:2], rows, number]
+
+    cdef void forget_copies(self):
+        """Nothing is kept of a matrix of rows from one call of `solve` to the next."""
+        self.arrays["near_index"] = self.arrays["near_value"] = None
+        memset(self.x.copied, 0, self.m)
+        self.x.used = 0
+
+    cdef void make_room(self):
+        cdef int[::1] near_index = np.empty(self.x.room, np.int32)
+        cdef double[::1] near_value = np.empty(self.x.room)
+        self.arrays["near_index"], self.arrays["near_value"] = near_index, near_value
+        self.x.near_index, self.x.near_value = &near_index[0], &near_value[0]
+        self.x.near.index, self.x.near.value = self.x.near_index, self.x.near_value
 
     def read_packed(self, const double[:, ::1] columns):
         """All features as rows (m, n), their means taken off."""
@@ -226,6 +255,8 @@ cdef class ResidualSet:
         cdef Py_ssize_t k = 0, j, filled = 0
         cdef double spent = 0.0
         stops[0] = 0
+        if self.x.rows != NULL:
+            self.make_room()
         with nogil:
             if not self.known:
                 self.recompute()
@@ -246,6 +277,8 @@ cdef class ResidualSet:
                 if self.interrupted:
                     break
         self.known = False                          # a later call starts from scratch: nothing has cancelled then
+        if self.x.rows != NULL:
+            self.forget_copies()
         if self.interrupted:
             reason, self.reason, self.interrupted = self.reason, None, False
             raise reason
@@ -311,6 +344,7 @@ cdef class ResidualSet:
     cdef void predict(self, double l1) noexcept nogil:
         """Follow the line through the last two solutions, signs kept; gradients and residual are on it too."""
         cdef Py_ssize_t j, i
+        cdef int off = 0
         cdef double share = 0.0, w, new
         self.known &= self.older_l1 <= self.last_l1     # there is a line to follow
         if self.older_l1 > self.last_l1 > l1:
@@ -332,8 +366,9 @@ cdef class ResidualSet:
             if self.w[j] * w <= 0.0:
                 self.w[j] = 0.0
             if self.w[j] != new:
-                axpy(&self.x, <int>j, new - self.w[j], self.s, self.t)
-                self.offset += (self.w[j] - new) * self.mean[j]
+                self.F[off], self.b[off] = <int>j, new - self.w[j]
+                off += 1
+        self.take_back(off)
         self.older_l1, self.last_l1, self.seen = self.last_l1, l1, self.m
 
     cdef long solve_one(self, long max_iter) noexcept nogil:
@@ -474,11 +509,13 @@ cdef class ResidualSet:
 
     cdef void sweep(self) noexcept nogil:
         """One round of coordinate descent over A."""
-        cdef int k, j
+        cdef int k, j, at_hand = 0
         cdef double g, z, new, l1, delta
         shuffle(self.A, self.active, &self.seed)
         self.known &= self.active == 0
         for k in range(self.active):
+            if k == at_hand:
+                at_hand += fetch(&self.x, self.A + k, self.active - k)
             j = self.A[k]
             g = self.gradient(j)
             l1 = self.l1 * self.f1[j]
@@ -497,8 +534,7 @@ cdef class ResidualSet:
         cdef double level = 0.0
         for k in range(self.free):
             level += v[k] * self.mean[self.F[k]]
-        combine(&self.x, self.F, self.free, v, level, self.s, self.u, &self.sums)
-        correlate(&self.x, self.F, self.free, self.u, self.h, &self.dots)
+        square(&self.x, self.F, self.free, v, level, self.s, self.u, self.h, &self.sums, &self.dots)
         for k in range(self.free):
             self.h[k] = self.h[k] / self.total + self.l2 * self.f2[self.F[k]] * v[k]
 
@@ -518,7 +554,7 @@ cdef class ResidualSet:
         for j in range(<int>self.m):
             l1 = self.l1 * self.f1[j]
             if self.norm[j] > 0.0 and (self.w[j] != 0.0 or l1 == 0.0) and self.lower[j] < self.w[j] < self.upper[j]:
-                if self.x.packed == NULL:
+                if self.x.packed == NULL and self.x.rows == NULL:
                     copy(&self.x, j)
                 self.F[self.free] = j
                 self.free += 1
@@ -606,20 +642,33 @@ cdef class ResidualSet:
             held = min(max(held, self.lower[j]), self.upper[j])
             self.w[j] = held
             if held != new:
+                self.F[turned], self.b[turned] = j, new - held     # both have been read as far as this
                 turned += 1
-                axpy(&self.x, j, new - held, self.s, self.t)
-                self.offset += (held - new) * self.mean[j]
+        self.take_back(turned)
         return turned
+
+    cdef void take_back(self, int count) noexcept nogil:
+        """The residual is to know that features F went less far than it was told, by b."""
+        cdef int k
+        for k in range(count):
+            self.offset -= self.b[k] * self.mean[self.F[k]]
+            if self.x.rows == NULL:
+                axpy(&self.x, self.F[k], self.b[k], self.s, self.t)
+        if self.x.rows != NULL and count > 0:
+            combine(&self.x, self.F, count, self.b, 0.0, self.s, self.u)
+            simd.axpy(self.n, 1.0, self.u, self.t)
 
     cdef int move_carefully(self) noexcept nogil:
         """Go along d to the minimum; returns how many kinks there were."""
         cdef int k, j, count = 0
-        cdef double slope = 0.0, curvature = 0.0, t, far, stop = INFINITY, w, l1
+        cdef double slope = 0.0, curvature = 0.0, t, far, stop = INFINITY, w, l1, g
         self.product(self.d)                        # h = H d
+        correlate(&self.x, self.F, self.free, self.t, self.b, &self.dots)
         for k in range(self.free):
             j = self.F[k]
             w, l1 = self.w[j], self.l1 * self.f1[j]
-            slope -= self.d[k] * (self.gradient(j) - self.l2 * self.f2[j] * w - (l1 if w > 0.0 else -l1))
+            g = self.b[k] / self.total + self.offset * self.mean[j]
+            slope -= self.d[k] * (g - self.l2 * self.f2[j] * w - (l1 if w > 0.0 else -l1))
             curvature += self.d[k] * self.h[k]
         if not (slope < 0.0 and curvature > 0.0):
             return 0

@@ -98,8 +98,7 @@ def bounded_sparse(design, y, level, task, jobs):
     none = np.zeros(p)
     mean = sample.mean if task.fit_intercept else none
     active.extend(mean, np.where(in_use, sample.norm, 0.0), none, none, task.lower, task.upper)
-    starts, stops, index, value = design.entries(sample.features)
-    active.read_sparse(index, value, starts.astype(np.int64), stops.astype(np.int64), design.in_place)
+    design.give_to(active, sample.features)
     start, coef = active.gradients(none), np.zeros(p)
     squares = y - level if task.weights is None else np.sqrt(task.weights) * (y - level)
     active.goal = SMALL * (squares * squares).sum() / (2.0 * sample.total)

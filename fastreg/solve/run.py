@@ -291,9 +291,7 @@ class Run:
         if dense:
             self.active.read_packed(sample.columns)
         else:
-            starts, stops, index, value = sample.design.entries(sample.features)
-            starts, stops = (a[sample.features].astype(np.int64) for a in (starts, stops))
-            self.active.read_sparse(index, value, starts, stops, sample.design.in_place)
+            sample.design.give_to(self.active, sample.features)
 
     def place(self, places, values, l2):
         """Go to a solution."""
