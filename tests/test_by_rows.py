@@ -25,9 +25,9 @@ def reads(monkeypatch):
     monkeypatch.setattr(lines, "SWEPT", 0.0)
 
     class Noted(lines.RowSet):
-        def read(self, *arguments):
+        def __init__(self, *arguments):
             calls.append(arguments)
-            super().read(*arguments)
+            super().__init__(*arguments)
 
     monkeypatch.setattr(lines, "RowSet", Noted)
     return calls
@@ -142,7 +142,7 @@ def test_columns_are_packed_until_they_are_too_many(monkeypatch):
 
 
 @pytest.mark.parametrize(("weighted", "centred"), list(product([False, True], repeat=2)))
-def test_moments_by_rows_are_those_of_columns(weighted, centred):
+def test_moments_of_many_columns_leave_none_packed(weighted, centred):
     X, _ = scattered(50, 400)
     X[:, 3], X[:, 4] = 7.0, 1e6 + np.arange(50) % 2
     weights = weights_of(50) if weighted else None

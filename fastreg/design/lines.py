@@ -267,13 +267,17 @@ class Rows(Columns):
         )
 
     def moments(self, columns, weights, total, centred, jobs=1):
-        if len(columns) <= max(256, self.p // 16) and not self.many:
+        most = max(256, self.p // 16)
+        if len(columns) <= most and not self.many and self.has_room_for(columns):
             return super().moments(columns, weights, total, centred, jobs)
-        out = np.empty((3, self.p))
-        lines.moments_by_rows(
-            self.indptr, self.X.indices, self.X.data, weights, total, centred, np.zeros((4, self.p)), out
-        )
-        return np.take(out, columns, axis=1)
+        parts = [np.empty((3, 0))]
+        for start in range(0, len(columns), most):  # packed for a moment, not all of X at once
+            some = Rows(self.X)
+            some.counts = self.counts
+            part = columns[start : start + most]
+            some.entries(part)
+            parts.append(Columns.moments(some, part, weights, total, centred, jobs))
+        return np.hstack(parts)
 
     def moment_parts(self, columns, weights, total, centred, jobs=1):
         if self.many or not self.has_room_for(columns):
@@ -303,8 +307,7 @@ class Rows(Columns):
         if not self.many:
             super().give_to(active, columns)
             return
-        rows = RowSet()
-        rows.read(self.indptr, self.X.indices, self.X.data, self.p)
+        rows = RowSet(self.indptr, self.X.indices, self.X.data, self.p)
         columns, counts = columns.astype(np.int32), self.counts[columns].astype(np.int64)
         active.read_rows(rows, columns, counts, int(SWEPT * len(self.X.data)))
 

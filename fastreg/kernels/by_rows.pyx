@@ -21,26 +21,27 @@ cdef enum:
 cdef class RowSet:
     """A matrix of rows, and room for products with its columns; for one thread at a time."""
 
-    def read(self, const integer[::1] indptr, const integer[::1] index, const real[::1] value, Py_ssize_t p):
-        """Entries (index, value) of row i: indptr[i]..indptr[i + 1] - 1; p columns."""
-        cdef Py_ssize_t n = indptr.shape[0] - 1, entries = indptr[n], k
+    def __init__(self, indptr, index, value, Py_ssize_t p):
+        """Entries (index, value) of row i: indptr[i]..indptr[i + 1] - 1, arrays of a CSR matrix; p columns."""
+        cdef Py_ssize_t n = len(indptr) - 1, entries = indptr[n], k
         cdef int runs = <int>max(1, min(MOST_RUNS, entries // max(RUN, ACROSS * p)))
-        edges = np.searchsorted(np.asarray(indptr), np.linspace(0, entries, runs + 1))
-        cdef double[:, ::1] pairs = np.zeros((runs, 2 * p))
-        cdef int[::1] fill = np.full(p, -1, np.int32)
-        self.x.X.index = <const void*>(&index[0] if index.shape[0] else NULL)
-        self.x.X.value = <const void*>(&value[0] if value.shape[0] else NULL)
-        self.x.X.wide, self.x.X.single = integer is int64_t, real is float
-        self.x.ends, self.x.n, self.x.p, self.x.runs = <const void*>&indptr[0], n, p, runs
+        edges = np.searchsorted(indptr, np.linspace(0, entries, runs + 1))
+        pairs, fill = np.zeros((runs, 2 * p)), np.full(p, -1, np.int32)
+        self.x.X.wide, self.x.X.single = index.dtype == np.int64, value.dtype == np.float32
+        # addresses, not memoryviews: one kernel for each pair of types would be a quarter of a megabyte
+        self.x.X.index, self.x.X.value = <const void*>address(index), <const void*>address(value)
+        self.x.ends, self.x.n, self.x.p, self.x.runs = <const void*>address(indptr), n, p, runs
         for k in range(runs + 1):
             self.x.edges[k] = edges[k]
         self.x.edges[0], self.x.edges[runs] = 0, n
-        self.x.pairs, self.x.fill = &pairs[0, 0], &fill[0]
+        self.x.pairs, self.x.fill = <double*>address(pairs), <int*>address(fill)
         self.held = {"X": (indptr, index, value), "pairs": pairs, "fill": fill}
 
 
-cdef inline Py_ssize_t row_start(const Rows* x, Py_ssize_t i) noexcept nogil:
-    return (<const int64_t*>x.ends)[i] if x.X.wide else (<const int32_t*>x.ends)[i]
+cdef void* address(array) except? NULL:
+    if not array.flags.c_contiguous:
+        raise ValueError("an array is not contiguous")
+    return <void*><size_t>array.ctypes.data
 
 
 ctypedef struct Work:

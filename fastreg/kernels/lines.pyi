@@ -89,16 +89,6 @@ def moments(
     square: Floats,
     raw: Floats,
 ) -> None: ...
-def moments_by_rows(
-    indptr: Ints,
-    index: Ints,
-    value: Reals,
-    weights: Floats | None,
-    total: float,
-    centred: bool,
-    work: Floats,
-    out: Floats,
-) -> None: ...
 def pack_columns(
     indptr: Ints, index: Ints, value: Reals, wanted: NDArray[np.uint8], ends: Ints, rows: Ints, values: Reals
 ) -> None: ...

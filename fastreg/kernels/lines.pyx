@@ -331,59 +331,6 @@ def moments(
             square[c] = second + (total - held) * mean[c] * mean[c]
 
 
-def moments_by_rows(
-    const integer[::1] indptr,      # in   (n + 1,)
-    const integer[::1] index,       # in   (nnz,)  columns
-    const real[::1] value,          # in   (nnz,)
-    const double[::1] weights,      # in   (n,) or None: ones
-    double total,                   # in   sum of the weights
-    bint centred,                   # in   False: means are taken as zero
-    double[:, ::1] work,            # in/out (4, p)  zeros
-    double[:, ::1] out,             # out  (3, p)  mean, square, raw
-):
-    """As `moments`, of all columns of a matrix of rows."""
-    cdef double[::1] row = work[0], origin = work[1], held = work[2], first = work[3]
-    cdef double[::1] mean = out[0], square = out[1], raw = out[2]
-    cdef Py_ssize_t i, j, k, turn
-    cdef double s = 1.0, x
-    cdef bint weighted = weights is not None, plain
-    out[:] = 0.0
-    with nogil:
-        for turn in range(2 if centred else 1):
-            for i in range(indptr.shape[0] - 1):
-                plain = True
-                for k in range(indptr[i] + 1, indptr[i + 1]):
-                    plain &= index[k] > index[k - 1]
-                if not plain:
-                    gather(indptr[i], indptr[i + 1], index, value, row)
-                if weighted:
-                    s = weights[i]
-                for k in range(indptr[i], indptr[i + 1]):
-                    j = index[k]
-                    x = value[k] if plain else row[j]
-                    if x == 0.0:                    # an explicit zero, or a duplicate that has been counted
-                        continue
-                    if not plain:
-                        row[j] = 0.0
-                    if turn == 1:
-                        square[j] += s * (x - mean[j]) * (x - mean[j])
-                        continue
-                    if held[j] == 0.0 and s > 0.0:
-                        origin[j] = x
-                    held[j] += s
-                    raw[j] += s * x * x
-                    first[j] += s * (x - origin[j])
-            for j in range(out.shape[1]):
-                if not centred:
-                    square[j] = raw[j]
-                elif turn == 0:
-                    if held[j] >= total * (1.0 - 1e-12):
-                        held[j] = total
-                    mean[j] = (first[j] + held[j] * origin[j]) / total
-                else:
-                    square[j] += (total - held[j]) * mean[j] * mean[j]
-
-
 def pack_columns(
     const integer[::1] indptr,      # in   (n + 1,)
     const integer[::1] index,       # in   (nnz,)  columns
