@@ -290,14 +290,8 @@ class Rows(Columns):
             return super().subtraction(Y, target, columns, W, weights, R)
         place, longest = np.full(self.p, -1, np.int32), int(np.diff(self.indptr).max(initial=1))
         place[columns] = np.arange(len(columns), dtype=np.int32)
-
-        def subtract(k, sums):
-            room = np.empty(longest, np.int32), np.empty(longest)
-            lines.residuals_by_rows(
-                self.indptr, self.X.indices, self.X.data, Y, target[k], place, W[k], weights, *room, R[k], sums
-            )
-
-        return subtract
+        rows = RowSet(self.indptr, self.X.indices, self.X.data, self.p)
+        return lambda k, sums: rows.residuals(Y, target[k], place, W[k], weights, longest, R[k], sums)
 
     def give_to(self, active, columns):
         if not self.many and not self.has_room_for(columns):

@@ -6,7 +6,7 @@ cut by the matrix alone, so that the bits do not depend on who helps.
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
-from ._simd cimport integer, real
+from ._simd cimport Entries, integer, real, simd
 from .by_rows cimport MOST_RUNS, Rows
 from .parts cimport TeamState, run_parts
 
@@ -37,11 +37,77 @@ cdef class RowSet:
         self.x.pairs, self.x.fill = <double*>address(pairs), <int*>address(fill)
         self.held = {"X": (indptr, index, value), "pairs": pairs, "fill": fill}
 
+    def residuals(
+        self,
+        Y,                              # in   (targets, n)
+        target,                         # in   (8,)  row of Y that a lane starts from; -1: zeros
+        place,                          # in   (p,)  int32, row of W that belongs to a column, or -1
+        W,                              # in   (a, 8)
+        weights,                        # in   (n,) or None: ones
+        Py_ssize_t longest,             # in   entries that a row has at most
+        R,                              # out  (n, 8)  Y - X W
+        sums,                           # out  (8,)  weighted column sums of R
+    ):
+        """Residuals of eight coefficient vectors; all but `place` in float64."""
+        places, values = np.empty(longest, np.int32), np.empty(longest)
+        cdef const double* s = NULL
+        cdef const double* w = <const double*>address(W)
+        cdef const double* y[8]
+        cdef const int* row_of = <const int*>address(place)
+        cdef double* r = <double*>address(R)
+        cdef double* total = <double*>address(sums)
+        cdef Entries row
+        cdef Py_ssize_t i, at, held
+        cdef int l
+        cdef double fit[8]
+        cdef int* found = <int*>address(places)
+        cdef double* kept = <double*>address(values)
+        row.index, row.value, row.wide, row.single = <const void*>found, <const void*>kept, False, False
+        for l in range(8):
+            at = target[l]
+            y[l] = NULL
+            if at >= 0:
+                y[l] = <const double*>address(Y) + at * self.x.n
+        if weights is not None:
+            s = <const double*>address(weights)
+        with nogil:
+            memset(total, 0, 8 * sizeof(double))
+            for i in range(self.x.n):
+                memset(fit, 0, sizeof(fit))
+                held = in_use(&self.x, i, row_of, found, kept)
+                simd.gather8(&row, 0, held, w, fit)
+                for l in range(8):
+                    r[8 * i + l] = (0.0 if y[l] == NULL else y[l][i]) - fit[l]
+                    total[l] += r[8 * i + l] * (1.0 if s == NULL else s[i])
+
 
 cdef void* address(array) except? NULL:
     if not array.flags.c_contiguous:
         raise ValueError("an array is not contiguous")
     return <void*><size_t>array.ctypes.data
+
+
+cdef Py_ssize_t keep(const integer* index, const real* value, Py_ssize_t count, const int* place, int* places,
+                     double* values) noexcept nogil:
+    cdef Py_ssize_t k, held = 0
+    for k in range(count):
+        places[held], values[held] = place[index[k]], value[k]
+        held += places[held] >= 0
+    return held
+
+
+cdef Py_ssize_t in_use(const Rows* x, Py_ssize_t i, const int* place, int* places, double* values) noexcept nogil:
+    """Copy the entries of row i whose columns have a place; returns how many."""
+    cdef Py_ssize_t k, count
+    if x.X.wide:
+        k, count = (<const int64_t*>x.ends)[i], (<const int64_t*>x.ends)[i + 1] - (<const int64_t*>x.ends)[i]
+        if x.X.single:
+            return keep(<const int64_t*>x.X.index + k, <const float*>x.X.value + k, count, place, places, values)
+        return keep(<const int64_t*>x.X.index + k, <const double*>x.X.value + k, count, place, places, values)
+    k, count = (<const int32_t*>x.ends)[i], (<const int32_t*>x.ends)[i + 1] - (<const int32_t*>x.ends)[i]
+    if x.X.single:
+        return keep(<const int32_t*>x.X.index + k, <const float*>x.X.value + k, count, place, places, values)
+    return keep(<const int32_t*>x.X.index + k, <const double*>x.X.value + k, count, place, places, values)
 
 
 ctypedef struct Work:

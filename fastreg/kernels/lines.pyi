@@ -20,20 +20,6 @@ def residuals(
     R: Floats,
     sums: Floats,
 ) -> None: ...
-def residuals_by_rows(
-    indptr: Ints,
-    index: Ints,
-    value: Reals,
-    Y: Floats,
-    target: NDArray[np.intp],
-    place: NDArray[np.int32],
-    W: Floats,
-    weights: Floats | None,
-    places: NDArray[np.int32],
-    values: Floats,
-    R: Floats,
-    sums: Floats,
-) -> None: ...
 def gram_columns(
     starts: Ints,
     stops: Ints,

@@ -92,42 +92,6 @@ def residuals(
                 sums[l] += s * R[i, l]
 
 
-def residuals_by_rows(
-    const integer[::1] indptr,      # in   (n + 1,)
-    const integer[::1] index,       # in   (nnz,)  columns
-    const real[::1] value,          # in   (nnz,)
-    const double[:, ::1] Y,         # in   (targets, n)
-    const Py_ssize_t[::1] target,   # in   (8,)  row of Y that a lane starts from; -1: zeros
-    const int[::1] place,           # in   (p,)  row of W that belongs to a column, or -1
-    const double[:, ::1] W,         # in   (a, 8)
-    const double[::1] weights,      # in   (n,) or None: ones
-    int[::1] places,                # out  room for the entries of the longest row
-    double[::1] values,             # out
-    double[:, ::1] R,               # out  (n, 8)  Y - X W
-    double[::1] sums,               # out  (8,)  weighted column sums of R
-):
-    """As `residuals`, for a matrix of rows."""
-    cdef Entries row
-    cdef Py_ssize_t i, l, k, held
-    cdef double s = 1.0
-    cdef double fit[8]
-    row.index, row.value, row.wide, row.single = &places[0], &values[0], False, False
-    with nogil:
-        memset(&sums[0], 0, 8 * sizeof(double))
-        for i in range(R.shape[0]):
-            held = 0
-            for k in range(indptr[i], indptr[i + 1]):
-                places[held], values[held] = place[index[k]], value[k]
-                held += places[held] >= 0
-            memset(fit, 0, sizeof(fit))
-            simd.gather8(&row, 0, held, &W[0, 0], fit)
-            if weights is not None:
-                s = weights[i]
-            for l in range(8):
-                R[i, l] = (Y[target[l], i] if target[l] >= 0 else 0.0) - fit[l]
-                sums[l] += s * R[i, l]
-
-
 def gram_columns(
     const integer[:] starts,        # in   (p,)  entries of column j: starts[j]..stops[j]-1
     const integer[:] stops,

@@ -13,7 +13,7 @@ LANES = 24
 SOME = 0.1  # of the features are left in doubt between residuals that have met all of them
 EACH = 8  # lanes for each of many problems: with fewer of them there are more rounds
 FULL = 2  # lanes in whose room such a problem has its eight, where one of them meets all features and the others some
-PANELS = 16 << 20  # bytes that panels may take, or a sixth of X (a twelfth if it is sparse) if that is more
+PANELS = 16 << 20  # bytes that panels may take (half as many for a large sparse X), or a sixth (a twelfth) of X
 
 
 class Plan:
@@ -31,7 +31,8 @@ class Plan:
         self.design, self.precompute = design, precompute
         self.memory = max(design.nbytes // 4, 256 << 20)  # bytes of working memory
         n, p = design.n, design.p
-        most = max(8, max(design.nbytes // (6 if design.dense else 12), PANELS) // (8 * (n + p)) // 8 * 8)
+        room = PANELS if design.dense or design.nbytes < CACHE else PANELS // 2
+        most = max(8, max(design.nbytes // (6 if design.dense else 12), room) // (8 * (n + p)) // 8 * 8)
         wanted = 120 if design.pass_work <= 2_000_000 else LANES  # a small X: the fewer rounds the better
         self.lanes = min(most, max(wanted, EACH * len(tasks)))
         # what a problem keeps while it is solved: some vectors over the features, and the factor of its support
