@@ -18,13 +18,17 @@ variables = sysconfig.get_config_vars()
 if "LDSHARED" in variables:  # some Pythons write their own folder into what they link; the kernels need nothing there
     variables["LDSHARED"] = re.sub(r"-Wl,-rpath[=,]\S+", "", variables["LDSHARED"])
 
+flags = ["/O2"] if sys.platform == "win32" else ["-O3", "-g0", "-ffp-contract=fast"]
+if release and sys.platform == "linux":
+    flags.append("-fno-asynchronous-unwind-tables")  # nothing unwinds through kernels; a fortieth of a wheel
+
 extensions = [
     Extension(
         f"fastreg.kernels.{Path(source).stem}",
         [source],
         include_dirs=["fastreg/kernels"],
         depends=sorted(glob("fastreg/kernels/*.h")),
-        extra_compile_args=["/O2"] if sys.platform == "win32" else ["-O3", "-g0", "-ffp-contract=fast"],
+        extra_compile_args=flags,
         extra_link_args=["-Wl,--strip-all"] if release and sys.platform == "linux" else [],
         define_macros=[("Py_LIMITED_API", "0x030B0000")] if abi3 else [],
         py_limited_api=abi3,

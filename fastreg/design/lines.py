@@ -267,16 +267,16 @@ class Rows(Columns):
         )
 
     def moments(self, columns, weights, total, centred, jobs=1):
-        most = max(256, self.p // 16)
+        most = max(256, self.p // 24)
         if len(columns) <= most and not self.many and self.has_room_for(columns):
             return super().moments(columns, weights, total, centred, jobs)
         parts = [np.empty((3, 0))]
         for start in range(0, len(columns), most):  # packed for a moment, not all of X at once
-            some = Rows(self.X)
+            some, part = Rows(self.X), columns[start : start + most]
             some.counts = self.counts
-            part = columns[start : start + most]
             some.entries(part)
             parts.append(Columns.moments(some, part, weights, total, centred, jobs))
+            del some
         return np.hstack(parts)
 
     def moment_parts(self, columns, weights, total, centred, jobs=1):
