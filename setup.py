@@ -20,7 +20,7 @@ if "LDSHARED" in variables:  # some Pythons write their own folder into what the
 
 flags = ["/O2"] if sys.platform == "win32" else ["-O3", "-g0", "-ffp-contract=fast"]
 if release and sys.platform == "linux":
-    flags.append("-fno-asynchronous-unwind-tables")  # nothing unwinds through kernels; a fortieth of a wheel
+    flags.append("-fno-asynchronous-unwind-tables")  # nothing unwinds through kernels; a twentieth of a wheel
 
 extensions = [
     Extension(

@@ -33,7 +33,7 @@ def reads(monkeypatch):
     return calls
 
 
-def residual_set(design, columns, y, weights=None, l2=0.0):
+def residual_set(design, columns, y, weights=None):
     """A problem on residuals, without penalty factors, bounds or means."""
     m = len(columns)
     total = len(y) if weights is None else weights.sum()

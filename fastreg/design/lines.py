@@ -268,7 +268,7 @@ class Rows(Columns):
 
     def moments(self, columns, weights, total, centred, jobs=1):
         most = max(256, self.p // 24)
-        if len(columns) <= most and not self.many and self.has_room_for(columns):
+        if len(columns) <= most and self.has_room_for(columns):
             return super().moments(columns, weights, total, centred, jobs)
         parts = [np.empty((3, 0))]
         for start in range(0, len(columns), most):  # packed for a moment, not all of X at once
@@ -280,7 +280,7 @@ class Rows(Columns):
         return np.hstack(parts)
 
     def moment_parts(self, columns, weights, total, centred, jobs=1):
-        if self.many or not self.has_room_for(columns):
+        if not self.has_room_for(columns):
             return self.moments(columns, weights, total, centred, jobs), []
         self.entries(columns)  # they are about to be used
         return super().moments(columns, weights, total, centred, jobs), []
@@ -291,16 +291,20 @@ class Rows(Columns):
         place, longest = np.full(self.p, -1, np.int32), int(np.diff(self.indptr).max(initial=1))
         place[columns] = np.arange(len(columns), dtype=np.int32)
         rows = RowSet(self.indptr, self.X.indices, self.X.data, self.p)
-        return lambda k, sums: rows.residuals(Y, target[k], place, W[k], weights, longest, R[k], sums)
+
+        def subtract(k, sums):
+            room = np.empty(longest, np.int32), np.empty(longest)
+            rows.residuals(Y, target[k], place, W[k], weights, *room, R[k], sums)
+
+        return subtract
 
     def give_to(self, active, columns):
-        if not self.many and not self.has_room_for(columns):
-            self.many, self.held, self.starts = True, 0, None
-            self.packed[:] = 0
-            self.index = self.value = None
-        if not self.many:
+        if self.has_room_for(columns):
             super().give_to(active, columns)
             return
+        if not self.many:
+            self.many, self.held, self.packed[:] = True, 0, 0
+            self.starts = self.stops = self.index = self.value = None
         rows = RowSet(self.indptr, self.X.indices, self.X.data, self.p)
         columns, counts = columns.astype(np.int32), self.counts[columns].astype(np.int64)
         active.read_rows(rows, columns, counts, int(SWEPT * len(self.X.data)))
@@ -308,7 +312,7 @@ class Rows(Columns):
     def has_room_for(self, columns):
         """Whether these columns can be packed too, by those who can do without."""
         new = columns[self.packed[columns] == 0]
-        return self.held + self.counts[new].sum() <= max(FEW, PACKED * len(self.X.data))
+        return not self.many and self.held + self.counts[new].sum() <= max(FEW, PACKED * len(self.X.data))
 
     def entries(self, columns):
         """As in `Columns`; packs those that have not been asked for before, one thread at a time."""

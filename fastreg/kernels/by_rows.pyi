@@ -12,7 +12,8 @@ class RowSet:
         place: NDArray[np.int32],
         W: Floats,
         weights: Floats | None,
-        longest: int,
+        places: NDArray[np.int32],
+        values: Floats,
         R: Floats,
         sums: Floats,
     ) -> None: ...

@@ -19,7 +19,7 @@ cdef enum:
 
 
 cdef class RowSet:
-    """A matrix of rows, and room for products with its columns; for one thread at a time."""
+    """A matrix of rows, and room for products with its columns, of one thread at a time."""
 
     def __init__(self, indptr, index, value, Py_ssize_t p):
         """Entries (index, value) of row i: indptr[i]..indptr[i + 1] - 1, arrays of a CSR matrix; p columns."""
@@ -44,12 +44,12 @@ cdef class RowSet:
         place,                          # in   (p,)  int32, row of W that belongs to a column, or -1
         W,                              # in   (a, 8)
         weights,                        # in   (n,) or None: ones
-        Py_ssize_t longest,             # in   entries that a row has at most
+        places,                         # out  int32, room for the entries of the longest row
+        values,                         # out
         R,                              # out  (n, 8)  Y - X W
         sums,                           # out  (8,)  weighted column sums of R
     ):
-        """Residuals of eight coefficient vectors; all but `place` in float64."""
-        places, values = np.empty(longest, np.int32), np.empty(longest)
+        """Residuals of eight coefficient vectors, for any number of threads; reals are in float64, C-ordered."""
         cdef const double* s = NULL
         cdef const double* w = <const double*>address(W)
         cdef const double* y[8]

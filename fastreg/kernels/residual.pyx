@@ -191,7 +191,8 @@ cdef class ResidualSet:
         memset(self.x.starts, 0, self.m * sizeof(int64_t))
         memcpy(self.x.stops, &counts[0], self.m * sizeof(int64_t))
         self.forget_copies()
-        self.x.room = max(room, np.max(counts))
+        self.x.room, self.x.sums = max(room, np.max(counts)), NULL
+        self.arrays.pop("sums", None)               # of columns in parts
         self.held = [*self.held[:2], rows, number]
 
     cdef void forget_copies(self):
